@@ -1,0 +1,105 @@
+/**
+ * The door to native code: the one file that loads the shared library. On a Node that has it, `node:ffi`
+ * opens the library in half a millisecond; elsewhere koffi does. Both are hidden behind the same table of
+ * plain functions: integers and buffers in, integers out, and -errno for an error.
+ */
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { getSystemErrorName } from 'node:util';
+import { TsrunError } from '../lib/errors.ts';
+
+type CType = 'i32' | 'u32' | 'i64' | 'u64' | 'string' | 'buffer';
+
+interface Signature {
+  readonly return: CType;
+  readonly arguments: readonly CType[];
+}
+
+/** Every function of libtsrun.so (native/tsrun.h has the same list with its contracts). */
+const SIGNATURES = {
+  tsr_memfd_sealed: { return: 'i32', arguments: ['string', 'buffer', 'u64', 'i32'] },
+} as const satisfies Record<string, Signature>;
+
+type JsType<T extends CType> = T extends 'string'
+  ? string
+  : T extends 'buffer'
+    ? Uint8Array
+    : T extends 'i64' | 'u64'
+      ? bigint
+      : number;
+type JsTypes<T extends readonly CType[]> = { -readonly [I in keyof T]: JsType<T[I]> };
+export type NativeLibrary = {
+  readonly [N in keyof typeof SIGNATURES]: (
+    ...args: JsTypes<(typeof SIGNATURES)[N]['arguments']>
+  ) => JsType<(typeof SIGNATURES)[N]['return']>;
+};
+
+const require = createRequire(import.meta.url);
+let library: NativeLibrary | undefined;
+
+/** The folder that holds libtsrun.so and tsrun-exec: beside the bundle when installed, native/build in the sources. */
+export function nativeDirectory(): string {
+  const here = dirname(fileURLToPath(import.meta.url));
+  return import.meta.url.endsWith('.ts') ? join(here, '../../native/build') : here;
+}
+
+/** The native library, loaded at the first call. */
+export function native(): NativeLibrary {
+  library ??= load(join(nativeDirectory(), 'libtsrun.so'));
+  return library;
+}
+
+/** Throws a system error for a negative result (-errno), and hands back any other. */
+export function checkErrno(result: number, tried: string): number {
+  if (result >= 0) return result;
+  const name = getSystemErrorName(result);
+  throw Object.assign(new Error(`${tried}: ${name}`), { code: name, errno: result });
+}
+
+function load(path: string): NativeLibrary {
+  try {
+    return loadWithNodeFfi(path) ?? loadWithKoffi(path);
+  } catch (cause) {
+    throw new TsrunError('NATIVE_LIBRARY', `Cannot load the native library ${path}: ${String(cause)}`, {
+      hint: 'build it with `make -C native`, or run `npm run setup`',
+      cause,
+    });
+  }
+}
+
+interface NodeFfi {
+  dlopen(path: string, definitions: unknown): { readonly functions: NativeLibrary };
+}
+
+function loadWithNodeFfi(path: string): NativeLibrary | undefined {
+  const ffi = process.getBuiltinModule('node:ffi') as unknown as NodeFfi | undefined;
+  return ffi?.dlopen(path, SIGNATURES).functions;
+}
+
+interface Koffi {
+  load(path: string): {
+    func(name: string, result: string, args: readonly string[]): (...args: never) => unknown;
+  };
+}
+
+function loadWithKoffi(path: string): NativeLibrary {
+  const koffiTypes: Record<CType, string> = {
+    i32: 'int32_t',
+    u32: 'uint32_t',
+    i64: 'int64_t',
+    u64: 'uint64_t',
+    string: 'const char *',
+    buffer: 'void *',
+  };
+  const lib = (require('koffi') as Koffi).load(path);
+  const functions = Object.entries(SIGNATURES).map(([name, s]: [string, Signature]) => [
+    name,
+    lib.func(
+      name,
+      koffiTypes[s.return],
+      s.arguments.map((t) => koffiTypes[t]),
+    ),
+  ]);
+  return Object.fromEntries(functions) as NativeLibrary;
+}
