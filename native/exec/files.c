@@ -1,0 +1,253 @@
+/* Ops on files. Every path is relative to a descriptor; inside a root file system openat2 resolves it with the
+ * flags the plan gives, so that no link in an image can lead out of it. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <time.h>
+
+#include "run.h"
+#include "syscalls.h"
+
+static int result(int value) { return value < 0 ? -errno : value; }
+
+int op_open(struct run *r, const struct plan_op *op) {
+  const char *path = run_str(r, op->f[OPEN_PATH]);
+  int fd = sys_openat2(run_fd(r, op->f[OPEN_AT]), path, op->f[OPEN_FLAGS] | O_CLOEXEC, op->f[OPEN_MODE],
+                       op->f[OPEN_RESOLVE]);
+  if (fd < 0) return -errno;
+  return run_store(r, op->f[OPEN_INTO], fd);
+}
+
+/* Opens the directory or file `path` in a root; what is missing of it is made, component by component. The kernel
+ * resolves each prefix from the root again, so a link or `..` in it is followed inside the root only. */
+int op_ensure(struct run *r, const struct plan_op *op) {
+  int root = r->fds[op->f[ENSURE_AT]];
+  const char *path = run_str(r, op->f[ENSURE_PATH]);
+  uint64_t resolve = op->f[ENSURE_RESOLVE];
+  mode_t mode = (mode_t)op->f[ENSURE_MODE];
+  int want_dir = op->f[ENSURE_TYPE] == S_IFDIR;
+  char prefix[4096];
+  size_t length = strlen(path), end = 0;
+  if (length >= sizeof prefix) return -ENAMETOOLONG;
+
+  int fd = sys_openat2(root, *path ? path : ".", O_PATH | O_CLOEXEC, 0, resolve);
+  if (fd < 0 && errno != ENOENT) {
+    run_detail(r, path);
+    return -errno;
+  }
+  int parent = fd < 0 ? fcntl(root, F_DUPFD_CLOEXEC, 0) : -1;
+  while (fd < 0) {
+    while (path[end] == '/') end++;
+    size_t start = end;
+    while (path[end] && path[end] != '/') end++;
+    size_t next = end;
+    while (path[next] == '/') next++;
+    int last = path[next] == 0;
+    memcpy(prefix, path, end);
+    prefix[end] = 0;
+    int step = sys_openat2(root, prefix, O_PATH | O_CLOEXEC, 0, resolve);
+    if (step < 0 && errno == ENOENT) {
+      const char *name = prefix + start;
+      int made;
+      if (last && !want_dir) {
+        made = openat(parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, mode);
+        if (made >= 0) close(made);
+      } else {
+        made = mkdirat(parent, name, last ? mode : 0755);
+      }
+      if (made < 0 && errno == EEXIST) errno = ELOOP; /* a dangling link: there is nothing to mount on */
+      if (made >= 0) step = sys_openat2(root, prefix, O_PATH | O_CLOEXEC, 0, resolve);
+    }
+    if (step < 0) {
+      int error = errno;
+      run_detail(r, prefix);
+      close(parent);
+      return -error;
+    }
+    close(parent);
+    parent = step;
+    if (last) fd = step;
+  }
+
+  struct stat st;
+  int error = fstat(fd, &st) < 0 ? errno : want_dir && !S_ISDIR(st.st_mode) ? ENOTDIR : !want_dir && S_ISDIR(st.st_mode) ? EISDIR : 0;
+  if (error) {
+    run_detail(r, path);
+    close(fd);
+    return -error;
+  }
+  return run_store(r, op->f[ENSURE_INTO], fd);
+}
+
+int op_mkdir(struct run *r, const struct plan_op *op) {
+  return result(mkdirat(run_fd(r, op->f[MKDIR_AT]), run_str(r, op->f[MKDIR_PATH]), (mode_t)op->f[MKDIR_MODE]));
+}
+
+/* A cgroup stays busy for a moment after its last process was reaped: the kernel empties it asynchronously. */
+int op_rmdir(struct run *r, const struct plan_op *op) {
+  for (int attempt = 0;; attempt++) {
+    if (unlinkat(run_fd(r, op->f[RMDIR_AT]), run_str(r, op->f[RMDIR_PATH]), AT_REMOVEDIR) == 0) return 0;
+    if (errno != EBUSY || attempt == 200) return -errno;
+    nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+  }
+}
+
+int op_unlink(struct run *r, const struct plan_op *op) {
+  return result(unlinkat(run_fd(r, op->f[UNLINK_AT]), run_str(r, op->f[UNLINK_PATH]), 0));
+}
+
+static int remove_in(int at, const char *name);
+
+static int empty_directory(int fd) {
+  DIR *dir = fdopendir(fd);
+  if (dir == NULL) {
+    close(fd);
+    return -errno;
+  }
+  int first_error = 0;
+  for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    int removed = remove_in(dirfd(dir), entry->d_name);
+    if (removed < 0 && first_error == 0) first_error = removed;
+  }
+  closedir(dir);
+  return first_error;
+}
+
+static int remove_in(int at, const char *name) {
+  if (unlinkat(at, name, 0) == 0) return 0;
+  if (errno != EISDIR && errno != EPERM) return -errno;
+  int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  int emptied = empty_directory(fd);
+  if (unlinkat(at, name, AT_REMOVEDIR) < 0) return emptied < 0 ? emptied : -errno;
+  return 0;
+}
+
+/* Removes a tree whose content the container chose: by descriptor only, following no link. */
+int op_remove_tree(struct run *r, const struct plan_op *op) {
+  return remove_in(run_fd(r, op->f[REMOVE_TREE_AT]), run_str(r, op->f[REMOVE_TREE_PATH]));
+}
+
+int op_symlink(struct run *r, const struct plan_op *op) {
+  return result(symlinkat(run_str(r, op->f[SYMLINK_TARGET]), run_fd(r, op->f[SYMLINK_AT]), run_str(r, op->f[SYMLINK_PATH])));
+}
+
+int op_mknod(struct run *r, const struct plan_op *op) {
+  return result(mknodat(run_fd(r, op->f[MKNOD_AT]), run_str(r, op->f[MKNOD_PATH]), (mode_t)op->f[MKNOD_MODE], (dev_t)op->f[MKNOD_DEV]));
+}
+
+int op_chown(struct run *r, const struct plan_op *op) {
+  return result(fchownat(run_fd(r, op->f[CHOWN_AT]), run_str(r, op->f[CHOWN_PATH]), (uid_t)op->f[CHOWN_UID],
+                         (gid_t)op->f[CHOWN_GID], AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
+}
+
+/* One write(2), as the files of /proc, /sys and cgroupfs want it. */
+int op_write(struct run *r, const struct plan_op *op) {
+  const char *path = run_str(r, op->f[WRITE_PATH]);
+  uint64_t data = op->f[WRITE_DATA];
+  int fd = openat(run_fd(r, op->f[WRITE_AT]), path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return -errno;
+  ssize_t n = write(fd, plan_bytes(r->plan, data), plan_len(data));
+  int error = n < 0 ? errno : (uint32_t)n < plan_len(data) ? EIO : 0;
+  close(fd);
+  return -error;
+}
+
+int op_check_device(struct run *r, const struct plan_op *op) {
+  struct stat st;
+  if (fstat(r->fds[op->f[CHECK_DEVICE_FD]], &st) < 0) return -errno;
+  return S_ISCHR(st.st_mode) && st.st_rdev == (dev_t)op->f[CHECK_DEVICE_DEV] ? 0 : -ENODEV;
+}
+
+int op_check_fs(struct run *r, const struct plan_op *op) {
+  struct statfs st;
+  if (fstatfs(r->fds[op->f[CHECK_FS_FD]], &st) < 0) return -errno;
+  return (uint64_t)st.f_type == op->f[CHECK_FS_MAGIC] ? 0 : -EXDEV;
+}
+
+int op_fchdir(struct run *r, const struct plan_op *op) { return result(fchdir(r->fds[op->f[FCHDIR_FD]])); }
+
+/* A descriptor of the host that is still open could be entered by /proc/self/fd/N (CVE-2024-21626): the plan
+ * closes them all before, and a directory that is not below the new root shows as unreachable here. */
+int op_chdir(struct run *r, const struct plan_op *op) {
+  char cwd[4096];
+  if (chdir(run_str(r, op->f[CHDIR_PATH])) < 0) return -errno;
+  if (syscall(SYS_getcwd, cwd, sizeof cwd) < 0) return -errno;
+  return cwd[0] == '/' ? 0 : -ENOENT;
+}
+
+int op_dup(struct run *r, const struct plan_op *op) {
+  int fd = r->fds[op->f[DUP_FD]], to = (int)op->f[DUP_TO];
+  if (to > 2) return -EINVAL;
+  return result(dup2(fd, to));
+}
+
+int op_close_from(struct run *r, const struct plan_op *op) {
+  unsigned first = (unsigned)op->f[CLOSE_FROM_FIRST], keep = (unsigned)r->sync;
+  if (first < 3 || keep < first) return -EINVAL;
+  if (keep > first && syscall(SYS_close_range, first, keep - 1, 0) < 0) return -errno;
+  if (syscall(SYS_close_range, keep + 1, ~0u, 0) < 0) return -errno;
+  for (int i = 0; i < TSR_MAX_FDS; i++) r->fds[i] = FD_CLOSED;
+  return 0;
+}
+
+/* The program's own user must be able to open /dev/stdout again: a pipe belongs to whoever made it. */
+int op_chown_stdio(struct run *r, const struct plan_op *op) {
+  (void)r;
+  for (int fd = 0; fd < 3; fd++) {
+    struct stat st;
+    if (fstat(fd, &st) < 0) return -errno;
+    if (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode)) continue;
+    if (fchown(fd, (uid_t)op->f[CHOWN_STDIO_UID], (gid_t)-1) < 0 && errno != EPERM && errno != EROFS && errno != EINVAL) return -errno;
+  }
+  return 0;
+}
+
+/* Writes a file under a temporary name and renames it: a reader sees all of it or nothing. */
+static int save(int at, const char *path, const char *text) {
+  char temp[4096];
+  if (snprintf(temp, sizeof temp, "%s.tmp", path) >= (int)sizeof temp) return -ENAMETOOLONG;
+  int fd = openat(at, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return -errno;
+  size_t length = strlen(text);
+  int error = write(fd, text, length) == (ssize_t)length ? 0 : errno ? errno : EIO;
+  close(fd);
+  if (error == 0 && renameat(at, temp, at, path) < 0) error = errno;
+  if (error) unlinkat(at, temp, 0);
+  return -error;
+}
+
+/* pid and start time (field 22 of /proc/PID/stat, clock ticks since boot): together they name one process for ever. */
+int op_record_pid(struct run *r, const struct plan_op *op) {
+  char path[64], stat[1024], text[64];
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)r->child);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  ssize_t n = read(fd, stat, sizeof stat - 1);
+  close(fd);
+  if (n <= 0) return -EIO;
+  stat[n] = 0;
+  char *field = strrchr(stat, ')');
+  for (int i = 2; field != NULL && i < 22; i++) field = strchr(field + 1, ' ');
+  if (field == NULL) return -EIO;
+  snprintf(text, sizeof text, "%d %llu\n", (int)r->child, strtoull(field, NULL, 10));
+  return save(run_fd(r, op->f[RECORD_PID_AT]), run_str(r, op->f[RECORD_PID_PATH]), text);
+}
+
+int op_record_exit(struct run *r, const struct plan_op *op) {
+  if (r->report->state != STATE_ENDED) return 0;
+  char text[128];
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  snprintf(text, sizeof text, "{\"waitStatus\":%d,\"finishedAtMs\":%lld}\n", r->report->wait_status,
+           (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000);
+  return save(run_fd(r, op->f[RECORD_EXIT_AT]), run_str(r, op->f[RECORD_EXIT_PATH]), text);
+}

@@ -1,0 +1,143 @@
+/* tsrun-exec: runs an encoded plan.
+ *
+ *   tsrun-exec run PLAN REPORT     two descriptors: the sealed plan, and the memory to report in
+ *   tsrun-exec check FILE...       says of each file whether it is a sound plan; runs nothing
+ *
+ * Exit status of run: the container's (128 + n for a signal), or 125 when an op failed. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "run.h"
+#include "syscalls.h"
+
+extern char **environ;
+
+#define EXIT_ENGINE 125
+
+static int complain(const char *what, const char *why) {
+  fprintf(stderr, "tsrun-exec: %s: %s\n", what, why);
+  return EXIT_ENGINE;
+}
+
+static const void *map_file(int fd, size_t *size, int protection, int flags) {
+  struct stat st;
+  if (fstat(fd, &st) < 0) return NULL;
+  *size = (size_t)st.st_size;
+  if (*size == 0) {
+    errno = ENODATA;
+    return NULL;
+  }
+  void *bytes = mmap(NULL, *size, protection, flags, fd, 0);
+  return bytes == MAP_FAILED ? NULL : bytes;
+}
+
+static int check_files(int count, char **paths) {
+  int status = 0;
+  for (int i = 0; i < count; i++) {
+    struct plan plan;
+    size_t size = 0;
+    int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+    const void *bytes = fd < 0 ? NULL : map_file(fd, &size, PROT_READ, MAP_PRIVATE);
+    const char *fault = bytes == NULL ? (errno == ENODATA ? "size" : strerror(errno)) : plan_check(&plan, bytes, size);
+    printf("%s: %s\n", paths[i], fault == NULL ? "sound" : fault);
+    if (fault != NULL) status = 1;
+    if (bytes != NULL) munmap((void *)(uintptr_t)bytes, size);
+    if (fd >= 0) close(fd);
+  }
+  return status;
+}
+
+/* The child's end of file means that execve closed its end, or that the child is gone: the report tells which. */
+static void await_exec(struct run *r) {
+  char byte;
+  ssize_t n;
+  do n = recv(r->sync, &byte, 1, 0);
+  while (n > 0 || (n < 0 && errno == EINTR));
+  const struct plan_op *last = &r->plan->ops[r->report->child_at];
+  if (r->report->state == STATE_PREPARING && last->code != OP_EXECVE) {
+    r->report->failed_op = r->report->child_at;
+    r->report->error = ECHILD; /* it was killed in the middle of an op */
+    r->report->state = STATE_FAILED;
+  }
+}
+
+static void end_child(struct run *r) {
+  if (r->child <= 0) return;
+  syscall(SYS_pidfd_send_signal, r->pidfd, SIGKILL, NULL, 0);
+  while (waitpid(r->child, NULL, __WALL) < 0 && errno == EINTR) continue;
+}
+
+static int exit_code(const struct report *report) {
+  if (report->state != STATE_ENDED) return EXIT_ENGINE;
+  int status = report->wait_status;
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Becomes the program that explains the failure, which finds plan and report at the given descriptors. */
+static void become_reporter(const struct plan *plan, const char *plan_fd, const char *report_fd) {
+  uint32_t n = plan_len(plan->header->reporter);
+  if (n == 0) return;
+  const uint64_t *refs = plan_bytes(plan, plan->header->reporter);
+  char **args = calloc(n + 3, sizeof *args);
+  if (args == NULL) return;
+  for (uint32_t i = 0; i < n; i++) args[i] = (char *)(uintptr_t)plan_str(plan, refs[i]);
+  args[n] = (char *)(uintptr_t)plan_fd;
+  args[n + 1] = (char *)(uintptr_t)report_fd;
+  fcntl(atoi(plan_fd), F_SETFD, 0);
+  fcntl(atoi(report_fd), F_SETFD, 0);
+  monitor_unblock_signals();
+  execve(args[0], args, environ);
+  complain(args[0], strerror(errno));
+}
+
+static int run(const char *plan_fd, const char *report_fd) {
+  size_t plan_size, report_size;
+  struct plan plan;
+  const void *bytes = map_file(atoi(plan_fd), &plan_size, PROT_READ, MAP_PRIVATE);
+  if (bytes == NULL) return complain("cannot read the plan", strerror(errno));
+  const char *fault = plan_check(&plan, bytes, plan_size);
+  if (fault != NULL) return complain("refused a broken plan", fault);
+  struct report *report = (struct report *)(uintptr_t)map_file(atoi(report_fd), &report_size, PROT_READ | PROT_WRITE, MAP_SHARED);
+  if (report == NULL) return complain("cannot map the report", strerror(errno));
+  if (report_size < sizeof *report + plan.header->n_ops * sizeof(struct report_op)) return complain("refused the report", "too small");
+
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return complain("socketpair", strerror(errno));
+  struct run r = {.plan = &plan, .report = report, .sync = pair[0], .child_sync = pair[1], .pidfd = -1};
+  for (int i = 0; i < TSR_MAX_FDS; i++) r.fds[i] = FD_CLOSED;
+  fcntl(atoi(plan_fd), F_SETFD, FD_CLOEXEC);
+  fcntl(atoi(report_fd), F_SETFD, FD_CLOEXEC);
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* no process of a joined namespace may look into this one (CVE-2016-9962) */
+  monitor_block_signals();
+
+  int walked = run_walk(&r);
+  if (r.is_child) _exit(EXIT_ENGINE); /* only a failed op comes back here in the child */
+  if (walked == 0) await_exec(&r);
+  int failed = report->state == STATE_FAILED;
+  if (failed) {
+    end_child(&r);
+  } else {
+    report->state = STATE_RUNNING;
+    monitor_serve(&r);
+  }
+  run_cleanup(&r, failed);
+  if (failed) become_reporter(&plan, plan_fd, report_fd);
+  return exit_code(report);
+}
+
+int main(int argc, char **argv) {
+  if (argc >= 3 && strcmp(argv[1], "check") == 0) return check_files(argc - 2, argv + 2);
+  if (argc == 4 && strcmp(argv[1], "run") == 0) return run(argv[2], argv[3]);
+  fputs("usage: tsrun-exec run PLAN-FD REPORT-FD | check FILE...\n", stderr);
+  return EXIT_ENGINE;
+}

@@ -1,0 +1,233 @@
+/* Ops that make and shape the process: clone, namespaces, names, limits, and the last one, execve. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "run.h"
+#include "syscalls.h"
+
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
+#endif
+
+static int result(int value) { return value < 0 ? -errno : value; }
+
+/* A new namespace belongs to the user namespace its creator is in. To own them by a user namespace that exists
+ * already, a short-lived process joins that one and makes the child from there; CLONE_PARENT leaves the child to
+ * this process, so that it can still be waited for. */
+static pid_t clone_from_userns(int userns, struct clone3_args *args) {
+  int pipe_fds[2];
+  if (pipe2(pipe_fds, O_CLOEXEC) < 0) return -1;
+  pid_t joiner = fork();
+  if (joiner == 0) {
+    pid_t pid = -1;
+    args->flags |= CLONE_PARENT;
+    args->exit_signal = 0;
+    int pidfd = -1;
+    args->pidfd = (uint64_t)(uintptr_t)&pidfd;
+    if (setns(userns, CLONE_NEWUSER) == 0) pid = (pid_t)syscall(SYS_clone3, args, sizeof *args);
+    if (pid == 0) {
+      close(pipe_fds[0]);
+      close(pipe_fds[1]);
+      return 0;
+    }
+    int32_t answer[2] = {pid, errno};
+    ssize_t written = write(pipe_fds[1], answer, sizeof answer);
+    _exit(written == (ssize_t)sizeof answer ? 0 : 1);
+  }
+  close(pipe_fds[1]);
+  int32_t answer[2] = {-1, ECHILD};
+  if (joiner < 0) answer[1] = errno;
+  else if (read(pipe_fds[0], answer, sizeof answer) != (ssize_t)sizeof answer) answer[0] = -1;
+  close(pipe_fds[0]);
+  if (joiner > 0) waitpid(joiner, NULL, 0);
+  errno = answer[1];
+  return answer[0];
+}
+
+int op_clone3(struct run *r, const struct plan_op *op) {
+  int pidfd = -1;
+  uint64_t cgroup = op->f[CLONE3_CGROUP], userns = op->f[CLONE3_USERNS];
+  struct clone3_args args = {.flags = op->f[CLONE3_FLAGS] | CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+  if (cgroup != TSR_NO_FD) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = (uint64_t)r->fds[cgroup];
+  }
+  pid_t pid = userns == TSR_NO_FD ? (pid_t)syscall(SYS_clone3, &args, sizeof args) : clone_from_userns(r->fds[userns], &args);
+  if (pid < 0) return -errno;
+  if (pid == 0) {
+    r->is_child = 1;
+    close(r->sync);
+    r->sync = r->child_sync;
+    monitor_unblock_signals();
+    return 0;
+  }
+  close(r->child_sync);
+  r->child_sync = -1;
+  r->child = pid;
+  r->report->pid = pid;
+  if (pidfd < 0) pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (pidfd < 0) return -errno;
+  r->pidfd = pidfd;
+  /* The table closes what it holds; the monitor needs the pidfd to the end. */
+  int shared = fcntl(pidfd, F_DUPFD_CLOEXEC, 0);
+  if (shared < 0) return -errno;
+  run_store(r, op->f[CLONE3_PIDFD], shared);
+  return pid;
+}
+
+int op_open_child_proc(struct run *r, const struct plan_op *op) {
+  char path[32];
+  snprintf(path, sizeof path, "/proc/%d", (int)r->child);
+  int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return fd < 0 ? -errno : run_store(r, op->f[OPEN_CHILD_PROC_INTO], fd);
+}
+
+/* Messages between the two processes, one direction each:
+ *   host  → child   "go"            op release_child, awaited by await_host
+ *   child → host    a descriptor    op send_fd, awaited by receive_fd
+ *   child → host    end of file     execve succeeded (close-on-exec), or the child is gone */
+int op_release_child(struct run *r, const struct plan_op *op) {
+  (void)op;
+  return send(r->sync, "go", 2, MSG_NOSIGNAL) == 2 ? 0 : -errno;
+}
+
+int op_await_host(struct run *r, const struct plan_op *op) {
+  (void)op;
+  char message[2];
+  ssize_t n;
+  do n = recv(r->sync, message, sizeof message, 0);
+  while (n < 0 && errno == EINTR);
+  return n == 2 ? 0 : n < 0 ? -errno : -EPIPE;
+}
+
+int op_send_fd(struct run *r, const struct plan_op *op) {
+  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control = {0};
+  struct iovec text = {.iov_base = "fd", .iov_len = 2};
+  struct msghdr message = {.msg_iov = &text, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(header), &r->fds[op->f[SEND_FD_FD]], sizeof(int));
+  return sendmsg(r->sync, &message, MSG_NOSIGNAL) == 2 ? 0 : -errno;
+}
+
+int op_receive_fd(struct run *r, const struct plan_op *op) {
+  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control = {0};
+  char text[2];
+  struct iovec buffer = {.iov_base = text, .iov_len = sizeof text};
+  struct msghdr message = {.msg_iov = &buffer, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  ssize_t n;
+  do n = recvmsg(r->sync, &message, MSG_CMSG_CLOEXEC);
+  while (n < 0 && errno == EINTR);
+  if (n < 0) return -errno;
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  if (n != 2 || header == NULL || header->cmsg_type != SCM_RIGHTS) return -EPIPE;
+  int fd;
+  memcpy(&fd, CMSG_DATA(header), sizeof fd);
+  return run_store(r, op->f[RECEIVE_FD_INTO], fd);
+}
+
+int op_setns(struct run *r, const struct plan_op *op) { return result(setns(r->fds[op->f[SETNS_FD]], (int)op->f[SETNS_TYPE])); }
+
+int op_unshare(struct run *r, const struct plan_op *op) {
+  (void)r;
+  return result(unshare((int)op->f[UNSHARE_FLAGS]));
+}
+
+int op_setsid(struct run *r, const struct plan_op *op) {
+  (void)r, (void)op;
+  return result(setsid());
+}
+
+int op_sethostname(struct run *r, const struct plan_op *op) {
+  uint64_t name = op->f[SETHOSTNAME_NAME];
+  return result(sethostname(run_str(r, name), plan_len(name)));
+}
+
+int op_setdomainname(struct run *r, const struct plan_op *op) {
+  uint64_t name = op->f[SETDOMAINNAME_NAME];
+  return result(setdomainname(run_str(r, name), plan_len(name)));
+}
+
+/* Returns 1 when the host does not allow the hard limit and the nearest allowed one was set instead. */
+int op_setrlimit(struct run *r, const struct plan_op *op) {
+  (void)r;
+  int resource = (int)op->f[SETRLIMIT_RESOURCE];
+  struct rlimit want = {.rlim_cur = op->f[SETRLIMIT_SOFT], .rlim_max = op->f[SETRLIMIT_HARD]}, have;
+  if (prlimit(0, resource, &want, NULL) == 0) return 0;
+  if (errno != EPERM || prlimit(0, resource, NULL, &have) < 0) return -errno;
+  if (want.rlim_max > have.rlim_max) want.rlim_max = have.rlim_max;
+  if (want.rlim_cur > want.rlim_max) want.rlim_cur = want.rlim_max;
+  return prlimit(0, resource, &want, NULL) < 0 ? -errno : 1;
+}
+
+int op_prctl(struct run *r, const struct plan_op *op) {
+  (void)r;
+  return result(prctl((int)op->f[PRCTL_OPTION], (unsigned long)op->f[PRCTL_ARG2], (unsigned long)op->f[PRCTL_ARG3],
+                      (unsigned long)op->f[PRCTL_ARG4], (unsigned long)op->f[PRCTL_ARG5]));
+}
+
+int op_personality(struct run *r, const struct plan_op *op) {
+  (void)r;
+  return result(personality((unsigned long)op->f[PERSONALITY_PERSONA]));
+}
+
+int op_join_session_keyring(struct run *r, const struct plan_op *op) {
+  const int join = 1; /* KEYCTL_JOIN_SESSION_KEYRING */
+  return syscall(SYS_keyctl, join, run_str(r, op->f[JOIN_SESSION_KEYRING_NAME])) < 0 ? -errno : 0;
+}
+
+int op_umask(struct run *r, const struct plan_op *op) {
+  (void)r;
+  return (int)umask((mode_t)op->f[UMASK_MASK]);
+}
+
+static char **string_list(const struct plan *plan, uint64_t ref) {
+  const uint64_t *refs = plan_bytes(plan, ref);
+  char **list = calloc((size_t)plan_len(ref) + 1, sizeof *list);
+  for (uint32_t i = 0; list != NULL && i < plan_len(ref); i++) list[i] = (char *)(uintptr_t)plan_str(plan, refs[i]);
+  return list;
+}
+
+static const char *path_variable(char **env) {
+  for (; *env != NULL; env++)
+    if (strncmp(*env, "PATH=", 5) == 0) return *env + 5;
+  return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+}
+
+/* A name without a slash is looked for along the container's PATH, as a shell does: the first that can be run;
+ * a match that may not be run is remembered as the reason. */
+int op_execve(struct run *r, const struct plan_op *op) {
+  char **args = string_list(r->plan, op->f[EXECVE_ARGS]), **env = string_list(r->plan, op->f[EXECVE_ENV]);
+  if (args == NULL || env == NULL) return -ENOMEM;
+  if (args[0] == NULL) return -EINVAL;
+  run_detail(r, args[0]);
+  if (args[0][0] == 0) return -ENOENT;
+  if (strchr(args[0], '/') != NULL) return execve(args[0], args, env), -errno;
+  int error = ENOENT;
+  char file[4096];
+  for (const char *dir = path_variable(env);;) {
+    size_t length = strcspn(dir, ":");
+    if (length + strlen(args[0]) + 2 <= sizeof file) {
+      snprintf(file, sizeof file, "%.*s/%s", length ? (int)length : 1, length ? dir : ".", args[0]);
+      execve(file, args, env);
+      if (errno == EACCES) error = EACCES;
+      else if (errno != ENOENT && errno != ENOTDIR) return run_detail(r, file), -errno;
+    }
+    if (dir[length] == 0) return -error;
+    dir += length + 1;
+  }
+}

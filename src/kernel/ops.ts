@@ -1,0 +1,194 @@
+/**
+ * The vocabulary of plans. Each entry is one kernel operation: its number in an encoded plan, and its fields
+ * with their kinds, in the order they are encoded. This table is the only place where numbers are given:
+ * the TypeScript types below are derived from it, and native/plan-ops.gen.h is generated from it.
+ *
+ * Rules: a number is never given again; at most eight fields; an op whose input descriptor is absent (because
+ * a tolerant op before it found nothing) is skipped.
+ */
+
+/** What a field holds, and how the executor checks it before the first op runs. */
+export const FIELD_KINDS = {
+  /** A named descriptor that must be open. */
+  fd: 1,
+  /** A named descriptor that this op opens (an open one of the same name is closed first). */
+  into: 2,
+  /** A named descriptor, or the current directory (AT_FDCWD) when left out. */
+  at: 3,
+  /** An unsigned 64-bit number. */
+  u64: 4,
+  /** Text without NUL bytes; a path is always relative to the descriptor before it. */
+  str: 5,
+  /** Any bytes. */
+  bytes: 6,
+  /** A list of strings (argv, envp). */
+  strings: 7,
+  /** A list of 32-bit numbers (groups). */
+  u32s: 8,
+} as const;
+
+export const OPS = {
+  // files, by descriptor
+  open: {
+    code: 1,
+    fields: { into: 'into', at: 'at', path: 'str', flags: 'u64', mode: 'u64', resolve: 'u64' },
+  },
+  ensure: {
+    code: 2,
+    fields: { into: 'into', at: 'fd', path: 'str', type: 'u64', mode: 'u64', resolve: 'u64' },
+  },
+  mkdir: { code: 3, fields: { at: 'at', path: 'str', mode: 'u64' } },
+  rmdir: { code: 4, fields: { at: 'at', path: 'str' } },
+  unlink: { code: 5, fields: { at: 'at', path: 'str' } },
+  remove_tree: { code: 6, fields: { at: 'at', path: 'str' } },
+  symlink: { code: 7, fields: { target: 'str', at: 'at', path: 'str' } },
+  mknod: { code: 8, fields: { at: 'at', path: 'str', mode: 'u64', dev: 'u64' } },
+  chown: { code: 9, fields: { at: 'at', path: 'str', uid: 'u64', gid: 'u64' } },
+  write: { code: 10, fields: { at: 'at', path: 'str', data: 'bytes' } },
+  check_device: { code: 11, fields: { fd: 'fd', dev: 'u64' } },
+  check_fs: { code: 12, fields: { fd: 'fd', magic: 'u64' } },
+  fchdir: { code: 13, fields: { fd: 'fd' } },
+  chdir: { code: 14, fields: { path: 'str' } },
+  dup: { code: 15, fields: { fd: 'fd', to: 'u64' } },
+  close_from: { code: 16, fields: { first: 'u64' } },
+  chown_stdio: { code: 17, fields: { uid: 'u64' } },
+
+  // mounts
+  fsopen: { code: 20, fields: { into: 'into', fstype: 'str' } },
+  fsconfig: { code: 21, fields: { fs: 'fd', command: 'u64', key: 'str', value: 'str' } },
+  fsmount: { code: 22, fields: { into: 'into', fs: 'fd', attributes: 'u64' } },
+  open_tree: { code: 23, fields: { into: 'into', at: 'at', path: 'str', flags: 'u64' } },
+  mount_setattr: {
+    code: 24,
+    fields: {
+      at: 'at',
+      path: 'str',
+      flags: 'u64',
+      set: 'u64',
+      clear: 'u64',
+      propagation: 'u64',
+      userns: 'at',
+    },
+  },
+  move_mount: { code: 25, fields: { from: 'fd', at: 'at', path: 'str' } },
+  mount: { code: 26, fields: { source: 'str', target: 'str', fstype: 'str', flags: 'u64', data: 'str' } },
+  umount: { code: 27, fields: { path: 'str', flags: 'u64' } },
+  mask: { code: 28, fields: { at: 'fd', path: 'str', file: 'fd', directory: 'fd' } },
+  pivot_root: { code: 29, fields: { newRoot: 'str', putOld: 'str' } },
+  chroot: { code: 30, fields: { path: 'str' } },
+
+  // processes and namespaces
+  clone3: { code: 40, fields: { pidfd: 'into', flags: 'u64', cgroup: 'at', userns: 'at' } },
+  open_child_proc: { code: 41, fields: { into: 'into' } },
+  release_child: { code: 42, fields: {} },
+  await_host: { code: 43, fields: {} },
+  send_fd: { code: 44, fields: { fd: 'fd' } },
+  receive_fd: { code: 45, fields: { into: 'into' } },
+  setns: { code: 46, fields: { fd: 'fd', type: 'u64' } },
+  unshare: { code: 47, fields: { flags: 'u64' } },
+  setsid: { code: 48, fields: {} },
+  sethostname: { code: 49, fields: { name: 'str' } },
+  setdomainname: { code: 50, fields: { name: 'str' } },
+  setrlimit: { code: 51, fields: { resource: 'u64', soft: 'u64', hard: 'u64' } },
+  prctl: { code: 52, fields: { option: 'u64', arg2: 'u64', arg3: 'u64', arg4: 'u64', arg5: 'u64' } },
+  personality: { code: 53, fields: { persona: 'u64' } },
+  join_session_keyring: { code: 54, fields: { name: 'str' } },
+  umask: { code: 55, fields: { mask: 'u64' } },
+  execve: { code: 56, fields: { args: 'strings', env: 'strings' } },
+
+  // credentials
+  drop_bounding: { code: 60, fields: { keep: 'u64' } },
+  capset: { code: 61, fields: { effective: 'u64', permitted: 'u64', inheritable: 'u64' } },
+  ambient: { code: 62, fields: { mask: 'u64' } },
+  setgroups: { code: 63, fields: { groups: 'u32s' } },
+  setresgid: { code: 64, fields: { gid: 'u64' } },
+  setresuid: { code: 65, fields: { uid: 'u64' } },
+  seccomp: { code: 66, fields: { flags: 'u64', program: 'bytes' } },
+
+  // terminals
+  open_pty_peer: { code: 70, fields: { into: 'into', master: 'fd' } },
+  set_controlling_tty: { code: 71, fields: { fd: 'fd' } },
+  copy_winsize: { code: 72, fields: { fd: 'fd' } },
+
+  // what remains on disk
+  record_pid: { code: 80, fields: { at: 'at', path: 'str' } },
+  record_exit: { code: 81, fields: { at: 'at', path: 'str' } },
+} as const satisfies Record<string, { code: number; fields: Record<string, keyof typeof FIELD_KINDS> }>;
+
+export type OpName = keyof typeof OPS;
+
+/** A descriptor's name in a plan: `rootfs`, `proc`, `cgroup` … The encoder turns names into table numbers. */
+export type FdName = string;
+
+interface FieldTypes {
+  fd: FdName;
+  into: FdName;
+  at: FdName;
+  u64: number | bigint;
+  str: string | Uint8Array;
+  bytes: Uint8Array | string;
+  strings: readonly string[];
+  u32s: readonly number[];
+}
+type FieldsOf<N extends OpName> = (typeof OPS)[N]['fields'];
+type OptionalKeys<F> = { [K in keyof F]: F[K] extends 'at' ? K : never }[keyof F];
+type Required_<F> = {
+  readonly [K in Exclude<keyof F, OptionalKeys<F>>]: FieldTypes[F[K] & keyof FieldTypes];
+};
+type Optional_<F> = { readonly [K in OptionalKeys<F>]?: FieldTypes[F[K] & keyof FieldTypes] };
+
+/** Errors an op may meet without failing the start; it then leaves its descriptor absent. */
+export const TOLERABLE = {
+  ENOENT: 1,
+  ENOTDIR: 2,
+  EPERM: 4,
+  EINVAL: 8,
+  ENOSYS: 16,
+  EEXIST: 32,
+  ENOTTY: 64,
+} as const;
+export type Tolerable = keyof typeof TOLERABLE;
+
+interface OpCommon<N extends OpName> {
+  readonly op: N;
+  /** One sentence for a learner: why a container needs this. */
+  readonly why: string;
+  readonly tolerate?: readonly Tolerable[];
+}
+
+export type OpOf<N extends OpName> = OpCommon<N> & Required_<FieldsOf<N>> & Optional_<FieldsOf<N>>;
+export type Op = { [N in OpName]: OpOf<N> }[OpName];
+
+/**
+ * The process that runs a group of ops. `cleanup` and `undo` are run by the host process at the end, the last op
+ * first: cleanup always, undo only when the start failed. Neither stops at an error.
+ */
+export type Who = 'host' | 'child' | 'cleanup' | 'undo';
+export const WHO = { host: 0, child: 1, cleanup: 2, undo: 3 } as const satisfies Record<Who, number>;
+
+/** Ops that belong together for a reader, run by one process. */
+export interface OpGroup {
+  readonly who: Who;
+  readonly title: string;
+  readonly ops: readonly Op[];
+}
+
+/** How the helper serves the container's terminal and signals once it runs. */
+export interface MonitorOptions {
+  /** The descriptor name of the terminal's master side, when the container has a terminal. */
+  readonly terminal?: FdName;
+  /** Copy the caller's standard input to the terminal. */
+  readonly interactive: boolean;
+}
+
+export interface Plan {
+  readonly groups: readonly OpGroup[];
+  readonly monitor: MonitorOptions;
+  /** argv of the program the helper becomes when an op failed or a trace was asked for; empty: it exits. */
+  readonly reporter: readonly string[];
+}
+
+/** The ops of a plan in order, each with its group; the index is the op's number in reports and traces. */
+export function flattenPlan(plan: Plan): readonly { readonly op: Op; readonly group: OpGroup }[] {
+  return plan.groups.flatMap((group) => group.ops.map((op) => ({ op, group })));
+}
