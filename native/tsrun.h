@@ -10,4 +10,26 @@
  * `cloexec` 0 leaves it open across execve. Returns the descriptor. memfd_create(2), fcntl(2) F_ADD_SEALS. */
 TSR_EXPORT int32_t tsr_memfd_sealed(const char *name, const uint8_t *data, uint64_t len, int32_t cloexec);
 
+/* flock(2), which Node lacks: an advisory lock on an open file. `operation` is LOCK_SH 1, LOCK_EX 2, LOCK_UN 8, with
+ * LOCK_NB 4. -EWOULDBLOCK when somebody else holds it. */
+TSR_EXPORT int32_t tsr_flock(int32_t fd, int32_t operation);
+
+/* lgetxattr(2): the length of the attribute `name` of `path` (bytes that end with a NUL). -ENODATA when it has none. */
+TSR_EXPORT int32_t tsr_lgetxattr(const uint8_t *path, const char *name, uint8_t *value, uint32_t capacity);
+
+/* Removes the file or the tree at `path` by descriptor: any names, any depth, no symbolic link followed, no other
+ * mount entered (-EXDEV). */
+TSR_EXPORT int32_t tsr_remove_tree(const char *path);
+
+/* The writer thread of one layer. open: a handle for the tree below the directory `root` (which is duplicated).
+ * event: the eventfd that is signalled when a full queue has room again and when the thread has ended.
+ * submit: queues a copy of a batch; 1 asks to wait for the event, -errno is the thread's first failure.
+ * close: no further batch; with `sync` the file system is synced at the end. finish: waits for the end, tells where
+ * it failed (layout UNPACK_RESULT in src/image/unpack/format.ts), frees the handle; before a close it gives up. */
+TSR_EXPORT int32_t tsr_unpack_open(int32_t root);
+TSR_EXPORT int32_t tsr_unpack_event(int32_t handle);
+TSR_EXPORT int32_t tsr_unpack_submit(int32_t handle, const uint8_t *bytes, uint32_t len);
+TSR_EXPORT int32_t tsr_unpack_close(int32_t handle, int32_t sync);
+TSR_EXPORT int32_t tsr_unpack_finish(int32_t handle, uint8_t *result, uint32_t len);
+
 #endif

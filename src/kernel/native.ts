@@ -19,6 +19,14 @@ interface Signature {
 /** Every function of libtsrun.so (native/tsrun.h has the same list with its contracts). */
 const SIGNATURES = {
   tsr_memfd_sealed: { return: 'i32', arguments: ['string', 'buffer', 'u64', 'i32'] },
+  tsr_flock: { return: 'i32', arguments: ['i32', 'i32'] },
+  tsr_lgetxattr: { return: 'i32', arguments: ['buffer', 'string', 'buffer', 'u32'] },
+  tsr_remove_tree: { return: 'i32', arguments: ['string'] },
+  tsr_unpack_open: { return: 'i32', arguments: ['i32'] },
+  tsr_unpack_event: { return: 'i32', arguments: ['i32'] },
+  tsr_unpack_submit: { return: 'i32', arguments: ['i32', 'buffer', 'u32'] },
+  tsr_unpack_close: { return: 'i32', arguments: ['i32', 'i32'] },
+  tsr_unpack_finish: { return: 'i32', arguments: ['i32', 'buffer', 'u32'] },
 } as const satisfies Record<string, Signature>;
 
 type JsType<T extends CType> = T extends 'string'
