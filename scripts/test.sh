@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Runs the tests, after the set-up they need, and ends with one line: tests: N passed, N failed, N skipped.
+#   scripts/test.sh              every suite, the VM's last
+#   scripts/test.sh vm           only what runs inside the VM, in it
+#   scripts/test.sh unit ...     only these suites: unit golden native integration
+# STRICT=1 (CI) makes a skipped test a failure: a suite that cannot run must not look green.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+node=$PWD/node_modules/node/bin/node
+results=.cache/test-results
+suites=("$@")
+[ $# -gt 0 ] || suites=(unit golden native integration vm)
+
+main() {
+  bash scripts/setup.sh test
+  rm -rf "$results"
+  mkdir -p "$results"
+  local suite status=0
+  for suite in "${suites[@]}"; do
+    case $suite in
+      vm) run_vm || status=1 ;;
+      inside-vm) run_suite integration || status=1; run_suite vm || status=1 ;;
+      *) run_suite "$suite" || status=1 ;;
+    esac
+  done
+  "$node" scripts/test-summary.ts "$results" || status=1
+  exit "$status"
+}
+
+run_suite() {
+  printf '\n== %s\n' "$1"
+  "$node" --disable-warning=ExperimentalWarning node_modules/vitest/vitest.mjs run \
+    --project "$1" --reporter=default --reporter=json --outputFile.json="$results/$1.json" </dev/null
+}
+
+# The same checkout, seen from inside the machine; its own summary line is what counts here.
+run_vm() {
+  printf '\n== vm: the suites inside a machine with cgroup v2\n'
+  bash rootfs/build.sh busybox debian python
+  INIT_CWD=$PWD bash scripts/vm/run.sh --timeout 1500 -- bash scripts/test.sh inside-vm 2>&1 |
+    tee "$results/vm.log"
+}
+
+main

@@ -1,0 +1,46 @@
+/**
+ * Once per run of a container suite: makes the directory everything of this run lives in, and the helper that
+ * gives programs a terminal; removes the directory at the end.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The directory of this run; not on overlayfs, so that a container's upper directory can lie in it. */
+    readonly testDirectory: string;
+    /** The program that runs another one in a terminal of its own (test/support/pty.c). */
+    readonly ptyProgram: string;
+  }
+}
+
+const OVERLAYFS_SUPER_MAGIC = 0x794c7630;
+
+export default function prepare(project: TestProject): () => void {
+  const testDirectory = mkdtempSync(join(placeForDataRoots(), 'tsrun-test-'));
+  project.provide('testDirectory', testDirectory);
+  project.provide('ptyProgram', buildPtyProgram());
+  return () => rmSync(testDirectory, { recursive: true, force: true });
+}
+
+/** In the VM the root file system is an overlay, and an overlay takes no upper directory on another one. */
+function placeForDataRoots(): string {
+  const place = ['/var/tmp', '/var/lib/tsrun', '/tmp', '/dev/shm'].find(
+    (path) => statfsSync(path, { throwIfNoEntry: false } as object)?.type !== OVERLAYFS_SUPER_MAGIC,
+  );
+  if (place === undefined) throw new Error('No directory outside overlayfs for the data roots of the tests');
+  return place;
+}
+
+function buildPtyProgram(): string {
+  const directory = join(import.meta.dirname, '../../.cache/test');
+  const program = join(directory, 'pty');
+  mkdirSync(directory, { recursive: true });
+  execFileSync('make', ['--quiet', '-f', '-', program], {
+    input: `${program}: ${join(import.meta.dirname, 'pty.c')}\n\tcc -O1 -Wall -Wextra -Werror -o $@ $< -lutil\n`,
+    stdio: ['pipe', 'inherit', 'inherit'],
+  });
+  return program;
+}

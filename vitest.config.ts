@@ -1,0 +1,39 @@
+/**
+ * The suites. unit, golden and native need no root and run side by side; integration and vm start containers,
+ * so they run one file at a time and every test is followed by a count of what it left behind.
+ */
+import { defineConfig } from 'vitest/config';
+
+const node = ['--disable-warning=ExperimentalWarning'];
+
+function plainSuite(name: string) {
+  return { test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const, execArgv: node } };
+}
+
+function containerSuite(name: string) {
+  return {
+    test: {
+      name,
+      include: [`test/${name}/**/*.test.ts`],
+      pool: 'forks' as const,
+      execArgv: node,
+      fileParallelism: false,
+      globalSetup: ['test/support/prepare.ts'],
+      setupFiles: ['test/support/leaks-hook.ts'],
+      testTimeout: 30_000,
+      hookTimeout: 60_000,
+    },
+  };
+}
+
+export default defineConfig({
+  test: {
+    projects: [
+      plainSuite('unit'),
+      plainSuite('golden'),
+      plainSuite('native'),
+      containerSuite('integration'),
+      containerSuite('vm'),
+    ],
+  },
+});
