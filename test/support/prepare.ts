@@ -27,8 +27,8 @@ export default function prepare(project: TestProject): () => void {
 
 /** In the VM the root file system is an overlay, and an overlay takes no upper directory on another one. */
 function placeForDataRoots(): string {
-  const place = ['/var/tmp', '/var/lib/tsrun', '/tmp', '/dev/shm'].find(
-    (path) => statfsSync(path, { throwIfNoEntry: false } as object)?.type !== OVERLAYFS_SUPER_MAGIC,
+  const place = ['/var/tmp', '/tmp', '/dev/shm'].find(
+    (path) => statfsSync(path).type !== OVERLAYFS_SUPER_MAGIC,
   );
   if (place === undefined) throw new Error('No directory outside overlayfs for the data roots of the tests');
   return place;
