@@ -10,6 +10,21 @@
  * `cloexec` 0 leaves it open across execve. Returns the descriptor. memfd_create(2), fcntl(2) F_ADD_SEALS. */
 TSR_EXPORT int32_t tsr_memfd_sealed(const char *name, const uint8_t *data, uint64_t len, int32_t cloexec);
 
+/* An empty memfd of `size` zero bytes that can be written: the memory in which the helper reports. */
+TSR_EXPORT int32_t tsr_memfd(const char *name, uint64_t size, int32_t cloexec);
+
+/* Starts `tsrun-exec run plan report` from the descriptor `helper` and returns its pid. The clone shares memory until the
+ * exec, so it costs the same however large this process is. clone(2) CLONE_VM, CLONE_VFORK. */
+TSR_EXPORT int32_t tsr_spawn_helper(int32_t helper, int32_t plan, int32_t report);
+
+/* Waits for a child and returns its exit status, or 128 + signal. Signals that somebody sends to this process
+ * meanwhile are passed on to the child. */
+TSR_EXPORT int32_t tsr_wait(int32_t pid);
+
+/* Sends `signal` (0: none, only looks) to the process `pid` that began at `started` (field 22 of /proc/PID/stat). -ESRCH when
+ * it is gone, also when the number belongs to another process now. pidfd_send_signal(2). */
+TSR_EXPORT int32_t tsr_kill(int32_t pid, uint64_t started, int32_t signal);
+
 /* flock(2), which Node lacks: an advisory lock on an open file. `operation` is LOCK_SH 1, LOCK_EX 2, LOCK_UN 8, with
  * LOCK_NB 4. -EWOULDBLOCK when somebody else holds it. */
 TSR_EXPORT int32_t tsr_flock(int32_t fd, int32_t operation);

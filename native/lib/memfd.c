@@ -25,3 +25,9 @@ int32_t tsr_memfd_sealed(const char *name, const uint8_t *data, uint64_t len, in
   if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) return fail_closing(fd);
   return fd;
 }
+
+int32_t tsr_memfd(const char *name, uint64_t size, int32_t cloexec) {
+  int fd = memfd_create(name, cloexec ? MFD_CLOEXEC : 0);
+  if (fd < 0) return -errno;
+  return ftruncate(fd, (off_t)size) < 0 ? fail_closing(fd) : fd;
+}

@@ -1,0 +1,114 @@
+/** /dev: a handful of harmless device nodes and links, made for this container. */
+import { posix } from 'node:path';
+import * as K from '../kernel/constants.ts';
+import type { Op } from '../kernel/ops.ts';
+import type { DeviceSpec } from '../spec/runtime.ts';
+
+/** The devices every container has. OCI Runtime Specification, config-linux, Default Devices. */
+export const DEFAULT_DEVICES: readonly DeviceSpec[] = [
+  { type: 'c', path: '/dev/null', major: 1, minor: 3 },
+  { type: 'c', path: '/dev/zero', major: 1, minor: 5 },
+  { type: 'c', path: '/dev/full', major: 1, minor: 7 },
+  { type: 'c', path: '/dev/random', major: 1, minor: 8 },
+  { type: 'c', path: '/dev/urandom', major: 1, minor: 9 },
+  { type: 'c', path: '/dev/tty', major: 5, minor: 0 },
+];
+
+const LINKS: readonly (readonly [name: string, target: string])[] = [
+  ['fd', '/proc/self/fd'],
+  ['stdin', '/proc/self/fd/0'],
+  ['stdout', '/proc/self/fd/1'],
+  ['stderr', '/proc/self/fd/2'],
+  ['core', '/proc/kcore'],
+  ['ptmx', 'pts/ptmx'],
+];
+
+const FILE_TYPES = { c: K.S_IFCHR, u: K.S_IFCHR, b: K.S_IFBLK, p: K.S_IFIFO } as const;
+
+/** In a user namespace mknod is not allowed: there the host's nodes are bound in instead. */
+export function planDevices(devices: readonly DeviceSpec[], inUserNamespace: boolean): readonly Op[] {
+  const wanted = new Map([...DEFAULT_DEVICES, ...devices].map((d) => [d.path, d]));
+  const make = inUserNamespace ? bindDevice : makeDevice;
+  const byDirectory = Map.groupBy(wanted.values(), (d) => posix.dirname(d.path));
+  return [...byDirectory].flatMap(([directory, list]) => [
+    openDirectory(directory),
+    ...list.flatMap(make),
+    ...(directory === '/dev' ? LINKS.map(link) : []),
+  ]);
+}
+
+function openDirectory(path: string): Op {
+  return {
+    op: 'ensure',
+    into: 'dev',
+    at: 'rootfs',
+    path: path.slice(1),
+    type: K.S_IFDIR,
+    mode: 0o755,
+    resolve: K.RESOLVE_IN_ROOT + K.RESOLVE_NO_SYMLINKS,
+    why: `Nodes are made in ${path} by descriptor: were it a link, they would land somewhere else.`,
+  };
+}
+
+function makeDevice(device: DeviceSpec): readonly Op[] {
+  const path = posix.basename(device.path);
+  const mode = FILE_TYPES[device.type] + (device.fileMode ?? 0o666);
+  const node: Op = {
+    op: 'mknod',
+    at: 'dev',
+    path,
+    mode,
+    dev: makedevOf(device),
+    why: `The device ${device.path}.`,
+  };
+  if (!device.uid && !device.gid) return [node];
+  return [
+    node,
+    {
+      op: 'chown',
+      at: 'dev',
+      path,
+      uid: device.uid ?? 0,
+      gid: device.gid ?? 0,
+      why: `${device.path} belongs to whom the specification says.`,
+    },
+  ];
+}
+
+function makedevOf(device: DeviceSpec): bigint {
+  return K.makedev(device.major ?? 0, device.minor ?? 0);
+}
+
+function bindDevice(device: DeviceSpec): readonly Op[] {
+  return [
+    {
+      op: 'open_tree',
+      into: 'mount',
+      path: device.path,
+      flags: K.OPEN_TREE_CLONE,
+      why: `The host's ${device.path}: a user namespace may not make device nodes.`,
+    },
+    {
+      op: 'ensure',
+      into: 'target',
+      at: 'dev',
+      path: posix.basename(device.path),
+      type: K.S_IFREG,
+      mode: 0o666,
+      resolve: K.RESOLVE_IN_ROOT + K.RESOLVE_NO_SYMLINKS,
+      why: 'An empty file to put it on.',
+    },
+    { op: 'move_mount', from: 'mount', at: 'target', path: '', why: `It appears at ${device.path}.` },
+  ];
+}
+
+function link([name, target]: readonly [string, string]): Op {
+  return {
+    op: 'symlink',
+    target,
+    at: 'dev',
+    path: name,
+    tolerate: ['EEXIST'],
+    why: `Programs expect /dev/${name}.`,
+  };
+}

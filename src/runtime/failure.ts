@@ -1,0 +1,154 @@
+/** A failed op → a message for the user: what was tried, on what, what the kernel said, and what to do about it. */
+import { constants } from 'node:os';
+import { getSystemErrorMap } from 'node:util';
+import { describeOp } from '../kernel/describe.ts';
+import type { Op } from '../kernel/ops.ts';
+import type { Failure } from '../kernel/report.ts';
+import {
+  EXIT_ENGINE,
+  EXIT_NOT_EXECUTABLE,
+  EXIT_NOT_FOUND,
+  escapeForTerminal,
+  TsrunError,
+} from '../lib/errors.ts';
+
+interface Explanation {
+  readonly message: string;
+  readonly hint?: string;
+  readonly exitCode?: number;
+}
+
+export function failureToError(failure: Failure): TsrunError {
+  const name = errnoName(failure.errno);
+  const known = explain(failure.op, name, escapeForTerminal(failure.detail));
+  const { message, hint, exitCode } = known ?? general(failure, name);
+  return new TsrunError('START_FAILED', `Cannot start the container: ${message}`, {
+    exitCode: exitCode ?? EXIT_ENGINE,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+function general({ op, errno, detail }: Failure, name: string): Explanation {
+  const said = detail === '' ? '' : ` (${escapeForTerminal(detail)})`;
+  return { message: `${describeOp(op)}: ${name}: ${errnoText(errno)}${said}` };
+}
+
+function explain(op: Op, errno: string, detail: string): Explanation | undefined {
+  switch (op.op) {
+    case 'execve':
+      return explainExec(op.args[0] ?? '', errno, detail);
+    case 'chdir':
+    case 'ensure':
+      return explainPlace(op, errno, detail);
+    case 'clone3':
+      return explainClone(errno);
+    case 'fsconfig':
+      return op.key === '' && detail === ''
+        ? { message: `the file system could not be made: ${errno}` }
+        : undefined;
+    case 'open_tree':
+      return errno === 'ENOENT' ? { message: `the mount source ${op.path} does not exist` } : undefined;
+    case 'seccomp':
+      return errno === 'EACCES'
+        ? {
+            message: 'the system call filter was refused: EACCES',
+            hint: 'use --security-opt no-new-privileges, or keep CAP_SYS_ADMIN',
+          }
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function explainExec(command: string, errno: string, detail: string): Explanation {
+  const shown = JSON.stringify(escapeForTerminal(command));
+  const inPath = !command.includes('/');
+  switch (errno) {
+    case 'ENOENT':
+      return {
+        message: inPath
+          ? `${shown}: executable file not found in $PATH`
+          : `${shown}: no such file or directory`,
+        hint: inPath
+          ? 'the image has no such program; name another one, or give its full path'
+          : 'the file is missing in the image, or the interpreter or loader that it names is',
+        exitCode: EXIT_NOT_FOUND,
+      };
+    case 'ENOTDIR':
+      return {
+        message: `${shown}: not a directory`,
+        hint: 'a part of the path is a file',
+        exitCode: EXIT_NOT_FOUND,
+      };
+    case 'EACCES':
+      return {
+        message: `${shown}: permission denied`,
+        hint: 'it is a directory, or its execute permission is missing for this user',
+        exitCode: EXIT_NOT_EXECUTABLE,
+      };
+    case 'ENOEXEC':
+      return {
+        message: `${shown}: exec format error`,
+        hint: 'the program is for another architecture, or a script without a #! line',
+        exitCode: EXIT_NOT_EXECUTABLE,
+      };
+    default:
+      return { message: `${shown}: ${errno} (${detail})`, exitCode: EXIT_NOT_EXECUTABLE };
+  }
+}
+
+function explainPlace(
+  op: Op & { op: 'chdir' | 'ensure' },
+  errno: string,
+  detail: string,
+): Explanation | undefined {
+  const path = op.op === 'chdir' ? op.path : `/${op.path}`;
+  switch (errno) {
+    case 'ENOTDIR':
+      return {
+        message: `${path} is not a directory: /${detail} is a file`,
+        hint: 'use a directory of the image, or a path that does not exist yet',
+      };
+    case 'EISDIR':
+      return { message: `${path} is a directory, but what is mounted there is a file` };
+    case 'ELOOP':
+      return {
+        message: `${path} leads through a symbolic link that is not followed here`,
+        hint: 'the image has a link where a plain directory or file is needed',
+      };
+    case 'EACCES':
+      return { message: `the user of the container may not enter ${path}` };
+    default:
+      return undefined;
+  }
+}
+
+function explainClone(errno: string): Explanation | undefined {
+  switch (errno) {
+    case 'EPERM':
+      return {
+        message: 'clone3: EPERM: this process may not make namespaces',
+        hint: 'run as root; inside a container, allow namespaces with --privileged',
+      };
+    case 'ENOSPC':
+      return {
+        message: 'clone3: ENOSPC: there are too many namespaces',
+        hint: 'raise the limits in /proc/sys/user',
+      };
+    case 'EAGAIN':
+      return {
+        message: 'clone3: EAGAIN: there are too many processes',
+        hint: 'raise the pids limit of the cgroup or RLIMIT_NPROC',
+      };
+    default:
+      return undefined;
+  }
+}
+
+export function errnoName(errno: number): string {
+  return Object.entries(constants.errno).find(([, number]) => number === errno)?.[0] ?? `errno ${errno}`;
+}
+
+function errnoText(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error';
+}

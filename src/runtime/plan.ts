@@ -1,0 +1,351 @@
+/**
+ * spec → plan: the table of contents of a container. Domain folders say what each part needs; this file says in
+ * which order the kernel wants it, and why.
+ */
+import { type CgroupHost, planCgroup } from '../cgroup/plan-cgroup.ts';
+import * as K from '../kernel/constants.ts';
+import type { Op, OpGroup, Plan, Who } from '../kernel/ops.ts';
+import type { HostPath } from '../lib/brands.ts';
+import { planDevices } from '../mounts/plan-devices.ts';
+import { planMaskedPaths, planReadonlyPaths } from '../mounts/plan-masks.ts';
+import { planMount, type SourceType } from '../mounts/plan-mounts.ts';
+import {
+  planChroot,
+  planPivot,
+  planPropagation,
+  planRootMount,
+  planRootPropagation,
+  type RootSource,
+} from '../mounts/plan-rootfs.ts';
+import { planTerminal } from '../mounts/plan-terminal.ts';
+import * as ns from '../namespaces/plan-namespaces.ts';
+import { planCredentials } from '../security/plan-credentials.ts';
+import { planRlimits } from '../security/plan-rlimits.ts';
+import { planSeccomp } from '../security/plan-seccomp.ts';
+import { planSysctls } from '../security/plan-sysctls.ts';
+import type { RuntimeSpec } from '../spec/runtime.ts';
+
+/** What the host can do; read once, given as data, so that a plan can be made for any host. */
+export interface HostFacts {
+  readonly cgroup: CgroupHost;
+  /** The capabilities that a child of this process can have at all. */
+  readonly boundingCapabilities: bigint;
+  readonly arch: 'x86_64' | 'aarch64';
+}
+
+/** Where the run leaves its traces on disk. */
+export interface StateFiles {
+  /** Receives `pid` while the container runs; exists already. */
+  readonly runDir: HostPath;
+  /** Receives `exit` when it has ended; exists already. */
+  readonly containerDir: HostPath;
+  /** Trees and links that go when the container goes, or when it could not be started. */
+  readonly owned: readonly HostPath[];
+  /** The owned ones go as soon as the container has ended (--rm). */
+  readonly remove: boolean;
+}
+
+export interface PlanInput {
+  readonly spec: RuntimeSpec;
+  readonly root: RootSource;
+  /** The name of the container's cgroup, one path component. */
+  readonly cgroupName: string;
+  readonly state: StateFiles | undefined;
+  /** Standard input and, with a terminal, what is typed goes to the program. */
+  readonly interactive: boolean;
+  readonly sourceType: SourceType;
+  readonly reporter: readonly string[];
+}
+
+export function planContainer(input: PlanInput, host: HostFacts): Plan {
+  const { spec, root } = input;
+  const { linux, process } = spec;
+  ns.checkNamespaces(linux);
+  const ownMounts = ns.makesNamespace(linux, 'mount');
+  const inUserNamespace = ns.hasNamespace(linux, 'user');
+  const cgroup = planCgroup(host.cgroup, input.cgroupName, linux.resources?.pids?.limit);
+  const terminal = process.terminal;
+  const noNewPrivileges = process.noNewPrivileges ?? false;
+
+  const groups: (OpGroup | undefined)[] = [
+    // Removal stands first in the list because cleanup runs backwards: the record of the end comes before it.
+    ...planRemoval(input.state),
+    group('cleanup', 'The end is recorded', planExitRecord(input.state)),
+    group('host', 'Files that tell about the container', planStateFiles(input.state)),
+
+    group('host', 'A cgroup to be born into', cgroup?.before ?? []),
+    group('cleanup', 'The cgroup goes', cgroup?.cleanup ?? []),
+    group('host', 'Namespaces that are joined, not made', ns.planJoins(linux)),
+    group('host', 'Clocks', ns.planTimeNamespace(linux)),
+    group('host', 'Standard input', planInput(input)),
+    group('host', 'The clone: one call makes the process and its namespaces', [
+      planClone(input, cgroup !== undefined),
+    ]),
+
+    // The child waits here until its parent has written what only the parent may write.
+    group('child', 'The child waits for its parent', [
+      {
+        op: 'await_host',
+        why: 'Until the parent has written the id maps, the child is nobody and may do nothing.',
+      },
+    ]),
+    group('host', 'What only the parent may write', [
+      { op: 'open_child_proc', into: 'child-proc', why: 'The files in /proc that belong to the child.' },
+      ...ns.planIdMaps(linux),
+      ...planOomScore(process.oomScoreAdj),
+      ...planPidRecord(input.state),
+      { op: 'release_child', why: 'Everything is written: the child may go on.' },
+    ]),
+
+    group('child', 'A session of its own', [
+      ...ns.planChildJoins(linux),
+      ...ns.planBecomeRoot(linux),
+      {
+        op: 'prctl',
+        option: K.PR_SET_PDEATHSIG,
+        arg2: K.SIGKILL,
+        arg3: 0,
+        arg4: 0,
+        arg5: 0,
+        why: 'Should the helper be killed, the kernel ends the container: nobody would look after it any more.',
+      },
+      {
+        op: 'setsid',
+        why: "A session of its own has no controlling terminal: keys typed on the host's do not signal it.",
+      },
+      {
+        op: 'join_session_keyring',
+        name: 'tsrun',
+        tolerate: ['ENOSYS', 'EPERM'],
+        why: 'Keys of whoever started the container stay in their keyring.',
+      },
+      { op: 'umask', mask: 0, why: 'Modes of the files made below are exactly what is asked for.' },
+    ]),
+    group('child', 'The cgroup as a root of its own', ns.planCgroupNamespace(linux)),
+
+    // Propagation is cut before the first mount, or that mount would appear on the host.
+    group('child', 'The root file system', [
+      ...(ownMounts ? planPropagation(linux.rootfsPropagation) : []),
+      ...planRootMount(root),
+    ]),
+    group(
+      'child',
+      'Mounts',
+      spec.mounts.flatMap((mount) => planMount(mount, input.sourceType)),
+    ),
+    // /dev must be mounted before there can be devices on it; the terminal comes from the devpts mounted above.
+    group('child', 'Devices', planDevices(linux.devices ?? [], inUserNamespace)),
+    group('child', 'The terminal', terminal ? planTerminal(process.user.uid, process.user.gid) : []),
+    group(
+      'host',
+      'The terminal, seen from the host',
+      terminal
+        ? [{ op: 'receive_fd', into: 'terminal', why: 'The child sends the master of its terminal.' }]
+        : [],
+    ),
+    group('child', 'Names', ns.planNames(spec.hostname, spec.domainname)),
+    // Sysctls are written through a procfs of this container's own, before it is made read-only.
+    group('child', 'Kernel parameters', planSysctls(linux.sysctl ?? {}, spec.mounts)),
+    group('child', 'Paths that are hidden or read-only', [
+      ...planMaskedPaths(linux.maskedPaths ?? []),
+      ...planReadonlyPaths(linux.readonlyPaths ?? []),
+    ]),
+    group('child', 'The working directory', [planWorkingDirectory(process.cwd)]),
+    group('child', 'The change of root', [
+      ...(ownMounts ? planPivot(spec.root.readonly ?? false) : planChroot()),
+      ...planRootPropagation(linux.rootfsPropagation),
+    ]),
+
+    group('child', 'Limits of the process', planRlimits(process.rlimits ?? [])),
+    group('child', 'Standard input and output', planStdio(input)),
+    // With no_new_privs a filter can be loaded without privilege, so it comes last; without it, loading needs
+    // CAP_SYS_ADMIN and must come before the capabilities are given up.
+    group('child', 'The system call filter', noNewPrivileges ? [] : planSeccomp(linux.seccomp, host.arch)),
+    group('child', 'Credentials', planCredentials(process, host.boundingCapabilities)),
+    group('child', 'At exec', [
+      ...(noNewPrivileges ? planNoNewPrivileges() : []),
+      {
+        op: 'prctl',
+        option: K.PR_SET_PDEATHSIG,
+        arg2: K.SIGKILL,
+        arg3: 0,
+        arg4: 0,
+        arg5: 0,
+        why: 'A change of user has cleared the parent-death signal: it is set again.',
+      },
+      {
+        op: 'umask',
+        mask: process.user.umask ?? 0o022,
+        why: 'The file mode creation mask that programs expect.',
+      },
+      {
+        op: 'close_from',
+        first: 3,
+        why: 'No descriptor of the host goes in: the program gets 0, 1 and 2 (CVE-2024-21626).',
+      },
+      {
+        op: 'chdir',
+        path: process.cwd,
+        why: 'Enters the working directory as the user of the program, with nothing of the host open any more.',
+      },
+      ...(noNewPrivileges ? planSeccomp(linux.seccomp, host.arch) : []),
+      {
+        op: 'execve',
+        args: process.args,
+        env: process.env,
+        why: 'The program takes the place of this process: the container runs.',
+      },
+    ]),
+  ];
+
+  return {
+    groups: groups.filter((g) => g !== undefined),
+    monitor: { ...(terminal ? { terminal: 'terminal' } : {}), interactive: input.interactive },
+    reporter: input.reporter,
+  };
+}
+
+function group(who: Who, title: string, ops: readonly Op[]): OpGroup | undefined {
+  return ops.length === 0 ? undefined : { who, title, ops };
+}
+
+function planClone({ spec }: PlanInput, intoCgroup: boolean): Op {
+  const made = spec.linux.namespaces.filter(
+    (n) => n.path === undefined && n.type !== 'cgroup' && n.type !== 'time',
+  );
+  const userns = spec.linux.namespaces.find((n) => n.type === 'user')?.path;
+  return {
+    op: 'clone3',
+    pidfd: 'child',
+    flags: ns.cloneFlags(spec.linux),
+    ...(intoCgroup ? { cgroup: 'cgroup' } : {}),
+    ...(userns === undefined ? {} : { userns: 'user-namespace' }),
+    why: `A new process${intoCgroup ? ', in its cgroup from the first moment' : ''}: ${made.map((n) => `${n.type} namespace (${ns.NAMESPACES[n.type].why})`).join('; ')}.`,
+  };
+}
+
+function planStateFiles(state: StateFiles | undefined): readonly Op[] {
+  if (state === undefined) return [];
+  const open = (into: string, path: string, why: string): Op => ({
+    op: 'open',
+    into,
+    path,
+    flags: K.O_PATH + K.O_DIRECTORY,
+    mode: 0,
+    resolve: 0,
+    why,
+  });
+  return [
+    open('run-dir', state.runDir, 'Other commands find the running container by what is written here.'),
+    ...(state.remove
+      ? []
+      : [open('container-dir', state.containerDir, 'What outlives the container is written here.')]),
+  ];
+}
+
+function planPidRecord(state: StateFiles | undefined): readonly Op[] {
+  return state === undefined
+    ? []
+    : [
+        {
+          op: 'record_pid',
+          at: 'run-dir',
+          path: 'pid',
+          why: 'A pid and its start time name one process for ever, also when the number is used again.',
+        },
+      ];
+}
+
+function planExitRecord(state: StateFiles | undefined): readonly Op[] {
+  if (state === undefined || state.remove) return [];
+  return [
+    { op: 'record_exit', at: 'container-dir', path: 'exit', why: 'How the container ended outlives it.' },
+  ];
+}
+
+function planRemoval(state: StateFiles | undefined): readonly (OpGroup | undefined)[] {
+  if (state === undefined) return [];
+  const ops = state.owned.map(
+    (path): Op => ({
+      op: 'remove_tree',
+      path,
+      why: "Nothing of the container stays behind; the tree is removed by descriptor, for its names are the container's.",
+    }),
+  );
+  return [
+    state.remove
+      ? group('cleanup', 'The container is removed', ops)
+      : group('undo', 'A container that could not start is removed', ops),
+  ];
+}
+
+function planInput({ spec, interactive }: PlanInput): readonly Op[] {
+  if (spec.process.terminal || interactive) return [];
+  return [
+    {
+      op: 'open',
+      into: 'no-input',
+      path: '/dev/null',
+      flags: K.O_RDONLY,
+      mode: 0,
+      resolve: 0,
+      why: "Without -i the program reads an empty input, not the caller's.",
+    },
+  ];
+}
+
+function planStdio({ spec, interactive }: PlanInput): readonly Op[] {
+  if (spec.process.terminal) return [];
+  const input: readonly Op[] = interactive
+    ? []
+    : [{ op: 'dup', fd: 'no-input', to: 0, why: 'Standard input is empty.' }];
+  return [
+    ...input,
+    {
+      op: 'chown_stdio',
+      uid: spec.process.user.uid,
+      why: 'The program may open /dev/stdout again only when its user owns the pipe.',
+    },
+  ];
+}
+
+function planOomScore(score: number | undefined): readonly Op[] {
+  if (score === undefined) return [];
+  return [
+    {
+      op: 'write',
+      at: 'child-proc',
+      path: 'oom_score_adj',
+      data: `${score}`,
+      why: 'How soon the kernel ends the container when memory runs out.',
+    },
+  ];
+}
+
+/** A missing directory is made, as Docker does for WORKDIR. */
+function planWorkingDirectory(cwd: string): Op {
+  return {
+    op: 'ensure',
+    into: 'target',
+    at: 'rootfs',
+    path: cwd.replace(/^\/+/, ''),
+    type: K.S_IFDIR,
+    mode: 0o755,
+    resolve: K.RESOLVE_IN_ROOT + K.RESOLVE_NO_MAGICLINKS,
+    why: 'The working directory must be a directory of the container; a missing one is made.',
+  };
+}
+
+function planNoNewPrivileges(): readonly Op[] {
+  return [
+    {
+      op: 'prctl',
+      option: K.PR_SET_NO_NEW_PRIVS,
+      arg2: 1,
+      arg3: 0,
+      arg4: 0,
+      arg5: 0,
+      why: 'From here on no set-user-ID program gives more rights than the caller has.',
+    },
+  ];
+}

@@ -1,0 +1,65 @@
+/** Who the program is and what it may do: capabilities(7), credentials(7). The order is the kernel's. */
+import * as K from '../kernel/constants.ts';
+import type { Op } from '../kernel/ops.ts';
+import type { ProcessSpec } from '../spec/runtime.ts';
+import { capabilityMask } from './capabilities.ts';
+
+/** `available` is the bounding set of this host: capabilities outside of it cannot be given, and are left out. */
+export function planCredentials(process: ProcessSpec, available: bigint): readonly Op[] {
+  const { user } = process;
+  const sets = process.capabilities ?? {};
+  const mask = (names: readonly string[] | undefined) => capabilityMask(names ?? []) & available;
+  const bounding = mask(sets.bounding);
+  const permitted = mask(sets.permitted);
+  const ambient = mask(sets.ambient);
+  return [
+    // Dropping from the bounding set needs CAP_SETPCAP, which is about to go.
+    {
+      op: 'drop_bounding',
+      keep: bounding,
+      why: 'No program in the container, set-user-ID or not, can ever gain another capability.',
+    },
+    {
+      op: 'prctl',
+      option: K.PR_SET_KEEPCAPS,
+      arg2: 1,
+      arg3: 0,
+      arg4: 0,
+      arg5: 0,
+      why: 'The change of user would drop all capabilities; the permitted ones are needed once more below.',
+    },
+    // Groups first: a process that is no longer root may not change them.
+    {
+      op: 'setgroups',
+      groups: groupsOf(process),
+      why: "The supplementary groups of the user, and none of the caller's.",
+    },
+    { op: 'setresgid', gid: user.gid, why: 'The group of the program.' },
+    {
+      op: 'setresuid',
+      uid: user.uid,
+      why: 'The user of the program; from here on it is not root, unless asked to be.',
+    },
+    {
+      op: 'capset',
+      effective: mask(sets.effective),
+      permitted,
+      inheritable: mask(sets.inheritable),
+      why: 'Exactly the capabilities that were asked for.',
+    },
+    ...(ambient === 0n
+      ? []
+      : [
+          {
+            op: 'ambient',
+            mask: ambient,
+            why: 'Capabilities that survive the exec of an ordinary program by an ordinary user.',
+          } as const,
+        ]),
+  ];
+}
+
+/** The primary group is a supplementary one as well: otherwise a setgid program could shed it (CVE-2022-36109). */
+function groupsOf({ user }: ProcessSpec): readonly number[] {
+  return [...new Set([user.gid, ...(user.additionalGids ?? [])])];
+}

@@ -1,0 +1,50 @@
+/** Kernel parameters of the container's namespaces. sysctl is a tree of files below /proc/sys. */
+import * as K from '../kernel/constants.ts';
+import type { Op } from '../kernel/ops.ts';
+import type { MountSpec } from '../spec/runtime.ts';
+
+/**
+ * Written through a procfs that the plan mounted itself, by descriptor: a path could lead to a file of the
+ * image that only looks like one (CVE-2019-16884, CVE-2025-52881).
+ */
+export function planSysctls(
+  sysctls: Readonly<Record<string, string>>,
+  mounts: readonly MountSpec[],
+): readonly Op[] {
+  const entries = Object.entries(sysctls);
+  if (entries.length === 0) return [];
+  const mounted = mounts.some((m) => m.destination === '/proc' && m.type === 'proc');
+  return [
+    ...(mounted ? [] : planDetachedProc()),
+    ...entries.map(
+      ([key, value]): Op => ({
+        op: 'write',
+        at: 'proc',
+        path: `sys/${sysctlPath(key)}`,
+        data: value,
+        why: `Sets ${key} for the namespaces of this container only.`,
+      }),
+    ),
+  ];
+}
+
+/** `net.ipv4.ip_forward` → `net/ipv4/ip_forward`; a name with slashes keeps its dots (interfaces such as eth0.1). */
+export function sysctlPath(key: string): string {
+  const separator = key.search(/[./]/);
+  return separator >= 0 && key[separator] === '/' ? key : key.replaceAll('.', '/');
+}
+
+function planDetachedProc(): readonly Op[] {
+  return [
+    { op: 'fsopen', into: 'fs', fstype: 'proc', why: 'A procfs to write through, which no path leads to.' },
+    {
+      op: 'fsconfig',
+      fs: 'fs',
+      command: K.FSCONFIG_CMD_CREATE,
+      key: '',
+      value: '',
+      why: 'All options are set: the file system comes into being.',
+    },
+    { op: 'fsmount', into: 'proc', fs: 'fs', attributes: 0, why: 'It stays detached.' },
+  ];
+}
