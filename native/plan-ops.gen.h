@@ -221,6 +221,8 @@
 #define SET_CONTROLLING_TTY_FD 0
 #define OP_COPY_WINSIZE 72
 #define COPY_WINSIZE_FD 0
+#define OP_LINK_UP 75
+#define LINK_UP_NAME 0
 #define OP_RECORD_PID 80
 #define RECORD_PID_AT 0
 #define RECORD_PID_PATH 1
@@ -285,6 +287,7 @@
   X(OPEN_PTY_PEER, open_pty_peer, KIND_INTO, KIND_FD) \
   X(SET_CONTROLLING_TTY, set_controlling_tty, KIND_FD) \
   X(COPY_WINSIZE, copy_winsize, KIND_FD) \
+  X(LINK_UP, link_up, KIND_STR) \
   X(RECORD_PID, record_pid, KIND_AT, KIND_STR) \
   X(RECORD_EXIT, record_exit, KIND_AT, KIND_STR) \
 

@@ -135,7 +135,17 @@ static int run(const char *plan_fd, const char *report_fd) {
   return exit_code(report);
 }
 
+/* A caller may have closed a standard descriptor; the next file opened would then be the container's input or output. */
+static int keep_standard_fds_open(void) {
+  for (;;) {
+    int fd = open("/dev/null", O_RDWR);
+    if (fd < 0) return -1;
+    if (fd > STDERR_FILENO) return close(fd);
+  }
+}
+
 int main(int argc, char **argv) {
+  if (keep_standard_fds_open() < 0) return EXIT_ENGINE;
   if (argc >= 3 && strcmp(argv[1], "check") == 0) return check_files(argc - 2, argv + 2);
   if (argc == 4 && strcmp(argv[1], "run") == 0) return run(argv[2], argv[3]);
   fputs("usage: tsrun-exec run PLAN-FD REPORT-FD | check FILE...\n", stderr);

@@ -26,6 +26,8 @@ static int child(void *data) {
   char *args[] = {"tsrun-exec", "run", s->plan_text, s->report_text, NULL};
   sigset_t none;
   sigemptyset(&none);
+  /* Node marks every descriptor close-on-exec, its standard ones too. */
+  for (int fd = 0; fd < 3; fd++) fcntl(fd, F_SETFD, 0);
   if (fcntl(s->plan, F_SETFD, 0) == 0 && fcntl(s->report, F_SETFD, 0) == 0) {
     sigprocmask(SIG_SETMASK, &none, NULL);
     fexecve(s->helper, args, environ);

@@ -110,6 +110,9 @@ export const OPS = {
   set_controlling_tty: { code: 71, fields: { fd: 'fd' } },
   copy_winsize: { code: 72, fields: { fd: 'fd' } },
 
+  // network
+  link_up: { code: 75, fields: { name: 'str' } },
+
   // what remains on disk
   record_pid: { code: 80, fields: { at: 'at', path: 'str' } },
   record_exit: { code: 81, fields: { at: 'at', path: 'str' } },

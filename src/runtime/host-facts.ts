@@ -46,7 +46,7 @@ export function checkRoot(tried: string): void {
   );
 }
 
-function readCgroupHost(): CgroupHost {
+export function readCgroupHost(): CgroupHost {
   const v2Mount = CGROUP2_MOUNTS.find(isCgroup2);
   const controllers =
     v2Mount === undefined ? '' : readFileSync(`${v2Mount}/cgroup.controllers`, 'utf8').trim();

@@ -19,6 +19,7 @@ import {
 } from '../mounts/plan-rootfs.ts';
 import { planTerminal } from '../mounts/plan-terminal.ts';
 import * as ns from '../namespaces/plan-namespaces.ts';
+import { planLoopback } from '../network/plan-network.ts';
 import { planCredentials } from '../security/plan-credentials.ts';
 import { planRlimits } from '../security/plan-rlimits.ts';
 import { planSeccomp } from '../security/plan-seccomp.ts';
@@ -143,6 +144,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
         ? [{ op: 'receive_fd', into: 'terminal', why: 'The child sends the master of its terminal.' }]
         : [],
     ),
+    group('child', 'The network', planLoopback(linux)),
     group('child', 'Names', ns.planNames(spec.hostname, spec.domainname)),
     // Sysctls are written through a procfs of this container's own, before it is made read-only.
     group('child', 'Kernel parameters', planSysctls(linux.sysctl ?? {}, spec.mounts)),

@@ -2,6 +2,7 @@
 import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
 import type { MountSpec } from '../spec/runtime.ts';
+import { sysctlPathOf } from './sysctls.ts';
 
 /**
  * Written through a procfs that the plan mounted itself, by descriptor: a path could lead to a file of the
@@ -20,18 +21,12 @@ export function planSysctls(
       ([key, value]): Op => ({
         op: 'write',
         at: 'proc',
-        path: `sys/${sysctlPath(key)}`,
+        path: `sys/${sysctlPathOf(key)}`,
         data: value,
         why: `Sets ${key} for the namespaces of this container only.`,
       }),
     ),
   ];
-}
-
-/** `net.ipv4.ip_forward` → `net/ipv4/ip_forward`; a name with slashes keeps its dots (interfaces such as eth0.1). */
-export function sysctlPath(key: string): string {
-  const separator = key.search(/[./]/);
-  return separator >= 0 && key[separator] === '/' ? key : key.replaceAll('.', '/');
 }
 
 function planDetachedProc(): readonly Op[] {

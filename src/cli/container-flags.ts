@@ -1,0 +1,151 @@
+/** The flags of `run` (and of `explain run`) → what is asked of the container. */
+import { readFileSync } from 'node:fs';
+import type { ContainerOptions } from '../engine/container-options.ts';
+import { errnoOf, TsrunError } from '../lib/errors.ts';
+import { parseTmpfs, parseVolume } from '../volume/parse.ts';
+import { type FlagTable, type FlagValues, type Syntax, usage } from './flags.ts';
+
+export const CONTAINER_FLAGS = {
+  'cap-add': { type: 'list', value: 'CAPABILITY', help: 'add a Linux capability, or ALL' },
+  'cap-drop': { type: 'list', value: 'CAPABILITY', help: 'drop a Linux capability, or ALL' },
+  entrypoint: { type: 'text', value: 'PROGRAM', help: "replace the image's entrypoint" },
+  env: {
+    short: 'e',
+    type: 'list',
+    value: 'NAME[=VALUE]',
+    help: 'set a variable, or pass on the one of this shell',
+  },
+  'env-file': { type: 'list', value: 'FILE', help: 'read variables from a file, one NAME=VALUE a line' },
+  hostname: {
+    short: 'h',
+    type: 'text',
+    value: 'NAME',
+    help: 'host name inside; the short id when not given',
+  },
+  interactive: { short: 'i', type: 'switch', help: 'pass standard input on to the program' },
+  name: { type: 'text', value: 'NAME', help: 'name of the container' },
+  network: {
+    type: 'text',
+    value: 'none|host',
+    help: "a network of its own without interfaces (none), or the host's",
+  },
+  privileged: { type: 'switch', help: 'all capabilities and devices, nothing hidden, no system call filter' },
+  'read-only': { type: 'switch', help: 'make the root file system read-only' },
+  rm: { type: 'switch', help: 'remove the container when it has ended' },
+  'security-opt': {
+    type: 'list',
+    value: 'OPTION',
+    help: 'seccomp=unconfined, seccomp=FILE, no-new-privileges',
+  },
+  tmpfs: { type: 'list', value: 'PATH[:OPTIONS]', help: 'mount a tmpfs' },
+  tty: { short: 't', type: 'switch', help: 'give the program a terminal' },
+  user: { short: 'u', type: 'text', value: 'USER[:GROUP]', help: 'name or number of the user' },
+  volume: {
+    short: 'v',
+    type: 'list',
+    value: 'HOST:CONTAINER[:ro]',
+    help: 'mount a file or directory of the host',
+  },
+  workdir: { short: 'w', type: 'text', value: 'DIRECTORY', help: 'working directory inside' },
+} as const satisfies FlagTable;
+
+export function containerOptions(
+  flags: FlagValues<typeof CONTAINER_FLAGS>,
+  words: readonly string[],
+  hostEnv: NodeJS.ProcessEnv,
+  syntax: Syntax,
+): ContainerOptions {
+  const [image, ...command] = words;
+  if (image === undefined) throw usage(syntax, `'tsrun ${syntax.verb}' needs an image`);
+  const security = flags['security-opt'].map((option) => parseSecurityOption(option, syntax));
+  return {
+    image,
+    command,
+    ...optional('entrypoint', flags.entrypoint),
+    ...optional('name', flags.name),
+    ...optional('hostname', flags.hostname),
+    ...optional('workdir', flags.workdir),
+    ...optional('user', flags.user),
+    env: [
+      ...flags['env-file'].flatMap((file) => readEnvFile(file, hostEnv)),
+      ...flags.env.flatMap((entry) => passOn(entry, hostEnv)),
+    ],
+    mounts: [...flags.volume.map(parseVolume), ...flags.tmpfs.map(parseTmpfs)],
+    readonlyRoot: flags['read-only'],
+    capAdd: flags['cap-add'],
+    capDrop: flags['cap-drop'],
+    seccomp: security.findLast((s) => s.seccomp !== undefined)?.seccomp ?? 'default',
+    noNewPrivileges: security.findLast((s) => s.noNewPrivileges !== undefined)?.noNewPrivileges ?? false,
+    privileged: flags.privileged,
+    network: parseNetwork(flags.network, syntax),
+    tty: flags.tty,
+    interactive: flags.interactive,
+    remove: flags.rm,
+  };
+}
+
+function optional<N extends string>(name: N, value: string | undefined): { readonly [K in N]?: string } {
+  return value === undefined ? {} : ({ [name]: value } as { readonly [K in N]: string });
+}
+
+function parseNetwork(value: string | undefined, syntax: Syntax): 'none' | 'host' {
+  if (value === undefined || value === 'none') return 'none';
+  if (value === 'host') return 'host';
+  throw usage(syntax, `unknown network ${JSON.stringify(value)}: there are none and host`);
+}
+
+/** `NAME=value` as it is; `NAME` alone takes the value of this shell, and is left out when it has none. */
+function passOn(entry: string, hostEnv: NodeJS.ProcessEnv): readonly string[] {
+  if (entry.startsWith('=') || entry === '')
+    throw new TsrunError('BAD_ENV', `Cannot set the variable ${JSON.stringify(entry)}: it has no name`);
+  if (entry.includes('=')) return [entry];
+  const value = hostEnv[entry];
+  return value === undefined ? [] : [`${entry}=${value}`];
+}
+
+/** Docker's format: a line is NAME=VALUE or NAME; empty lines and lines that begin with # are passed over. Values are taken literally. */
+function readEnvFile(file: string, hostEnv: NodeJS.ProcessEnv): readonly string[] {
+  const lines = readUserFile(file, 'the environment file').split(/\r?\n/);
+  return lines.flatMap((line, i) => {
+    const entry = line.trimStart();
+    if (entry === '' || entry.startsWith('#')) return [];
+    const name = entry.split('=', 1)[0] ?? '';
+    if (name === '' || /\s/.test(name))
+      throw new TsrunError(
+        'BAD_ENV',
+        `Cannot read line ${i + 1} of ${file}: ${JSON.stringify(name)} is no name of a variable`,
+      );
+    return passOn(entry, hostEnv);
+  });
+}
+
+interface SecurityOption {
+  readonly seccomp?: ContainerOptions['seccomp'];
+  readonly noNewPrivileges?: boolean;
+}
+
+function parseSecurityOption(option: string, syntax: Syntax): SecurityOption {
+  const [, name = option, value] = /^([^=:]+)[=:](.*)$/.exec(option) ?? [];
+  switch (name) {
+    case 'no-new-privileges':
+      if (value !== undefined && value !== 'true' && value !== 'false') break;
+      return { noNewPrivileges: value !== 'false' };
+    case 'seccomp':
+      if (value === undefined || value === '') break;
+      if (value === 'unconfined') return { seccomp: 'unconfined' };
+      return { seccomp: { file: value, text: readUserFile(value, 'the seccomp profile') } };
+    default:
+  }
+  throw usage(
+    syntax,
+    `unknown security option ${JSON.stringify(option)}: there are seccomp=unconfined, seccomp=FILE and no-new-privileges`,
+  );
+}
+
+function readUserFile(file: string, what: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new TsrunError('CANNOT_READ', `Cannot read ${what} ${file}: ${errnoOf(cause) ?? cause}`, { cause });
+  }
+}

@@ -1,0 +1,104 @@
+/** The command line: finds the verb, loads only its file, and reports an error once, here. */
+import { enginePaths } from '../engine/paths.ts';
+import { EXIT_ENGINE, TsrunError } from '../lib/errors.ts';
+import { helpOf } from './flags.ts';
+import type { Verb } from './verb.ts';
+import { VERSION } from './version.ts';
+
+type Load = () => Promise<{ readonly verb: Verb }>;
+
+const VERBS: Readonly<Record<string, Load>> = {
+  run: () => import('./run.ts'),
+  ps: () => import('./ps.ts'),
+  kill: () => import('./kill.ts'),
+  rm: () => import('./rm.ts'),
+  inspect: () => import('./inspect.ts'),
+  explain: () => import('./explain.ts'),
+  load: () => import('./load.ts'),
+  import: () => import('./import.ts'),
+  images: () => import('./images.ts'),
+  tag: () => import('./tag.ts'),
+  rmi: () => import('./rmi.ts'),
+  'image inspect': () => import('./image-inspect.ts'),
+};
+
+/** Docker's long forms: `tsrun container ls`, `tsrun image rm` … */
+const LONG_FORMS: Readonly<Record<string, string>> = {
+  'container run': 'run',
+  'container ls': 'ps',
+  'container kill': 'kill',
+  'container rm': 'rm',
+  'container inspect': 'inspect',
+  'image ls': 'images',
+  'image load': 'load',
+  'image import': 'import',
+  'image tag': 'tag',
+  'image rm': 'rmi',
+};
+
+/** What the helper becomes when a start failed; not for people. */
+const INTERNAL: Readonly<Record<string, Load>> = { 'internal:failed': () => import('./failed.ts') };
+
+export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  try {
+    const [word, next] = argv;
+    if (word === '--version' || word === '-v' || word === 'version')
+      return print(`tsrun version ${VERSION}\n`);
+    if (word === undefined || word === 'help' || word === '--help' || word === '-h')
+      return await printHelp(word === 'help' ? argv.slice(1) : []);
+    const long = `${word} ${next ?? ''}`;
+    const twoWords = Object.hasOwn(LONG_FORMS, long) || Object.hasOwn(VERBS, long);
+    const name = LONG_FORMS[long] ?? (twoWords ? long : word);
+    const load = Object.hasOwn(VERBS, name)
+      ? VERBS[name]
+      : Object.hasOwn(INTERNAL, name)
+        ? INTERNAL[name]
+        : undefined;
+    if (load === undefined) {
+      throw new TsrunError('UNKNOWN_COMMAND', `'${twoWords ? name : word}' is not a tsrun command`, {
+        hint: "see 'tsrun help'",
+      });
+    }
+    const { verb } = await load();
+    const args = argv.slice(twoWords ? 2 : 1);
+    if (args[0] === '--help' || args[0] === '-h') return printVerbHelp(verb);
+    return await verb.run(args, { paths: enginePaths(env), env });
+  } catch (error) {
+    return report(error);
+  }
+}
+
+/** A mistake of ours keeps its stack; everything else is a message and a hint. */
+export function report(error: unknown): number {
+  if (!(error instanceof TsrunError)) {
+    process.stderr.write(
+      `tsrun: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+    return EXIT_ENGINE;
+  }
+  process.stderr.write(`tsrun: ${error.message}\n${error.hint === undefined ? '' : `hint: ${error.hint}\n`}`);
+  return error.exitCode;
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+async function printHelp(words: readonly string[]): Promise<number> {
+  const asked = Object.hasOwn(VERBS, words.join(' ')) ? VERBS[words.join(' ')] : undefined;
+  if (asked !== undefined) return printVerbHelp((await asked()).verb);
+  const verbs = await Promise.all(
+    Object.entries(VERBS).map(async ([name, load]) => [name, (await load()).verb.summary] as const),
+  );
+  const width = Math.max(...verbs.map(([name]) => name.length));
+  const lines = verbs.map(([name, summary]) => `  ${name.padEnd(width)}  ${summary}\n`).join('');
+  return print(
+    `Usage: tsrun COMMAND [flags] [arguments]\n\nRuns containers straight on Linux: namespaces, cgroups, overlayfs.\n\nCommands:\n${lines}\nSee 'tsrun COMMAND --help'. Data is kept in /var/lib/tsrun (TSRUN_ROOT names another directory).\n`,
+  );
+}
+
+function printVerbHelp(verb: Verb): number {
+  const flags = Object.keys(verb.flags).length === 0 ? '' : `\nFlags:\n${helpOf(verb.flags)}`;
+  return print(`Usage: tsrun ${verb.synopsis}\n\n${verb.summary}\n${flags}`);
+}

@@ -1,0 +1,41 @@
+/** The files every container gets from the engine: its names and its resolvers, bound over those of the image. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { HostPath } from '../lib/brands.ts';
+import { errnoOf } from '../lib/errors.ts';
+import type { MountSpec } from '../spec/runtime.ts';
+
+const LOOPBACK = [
+  '127.0.0.1\tlocalhost',
+  '::1\tlocalhost ip6-localhost ip6-loopback',
+  'fe00::0\tip6-localnet',
+  'ff00::0\tip6-mcastprefix',
+  'ff02::1\tip6-allnodes',
+  'ff02::2\tip6-allrouters',
+];
+
+/** Mounts for /etc/hostname, /etc/hosts and /etc/resolv.conf. On the host's network the last two are copies of the host's. */
+export function engineFileMounts(dir: HostPath): readonly MountSpec[] {
+  return ['hostname', 'hosts', 'resolv.conf'].map((file) => ({
+    destination: `/etc/${file}`,
+    source: join(dir, file),
+    options: ['bind'],
+  }));
+}
+
+export function writeEngineFiles(dir: HostPath, hostname: string, network: 'none' | 'host'): void {
+  const own = [...LOOPBACK, ...(network === 'host' ? [] : [`127.0.0.1\t${hostname}`])].join('\n');
+  const write = (file: string, text: string) => writeFileSync(join(dir, file), text, { mode: 0o644 });
+  write('hostname', `${hostname}\n`);
+  write('hosts', network === 'host' ? hostFile('/etc/hosts') : `${own}\n`);
+  write('resolv.conf', network === 'host' ? hostFile('/etc/resolv.conf') : '');
+}
+
+function hostFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return '';
+    throw error;
+  }
+}

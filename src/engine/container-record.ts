@@ -1,0 +1,97 @@
+/** A container on disk: what it was made from (config.json), and what became of it (owner, pid, exit). */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { native } from '../kernel/native.ts';
+import { exitCodeOf } from '../kernel/report.ts';
+import type { ContainerId, Digest } from '../lib/brands.ts';
+import { errnoOf, TsrunError } from '../lib/errors.ts';
+import type { RuntimeSpec } from '../spec/runtime.ts';
+import { containerDir, type EnginePaths, runDir } from './paths.ts';
+
+export interface ContainerRecord {
+  readonly id: ContainerId;
+  readonly name: string;
+  /** The image as it was asked for. */
+  readonly image: string;
+  readonly imageId: Digest;
+  /** Chain IDs of the layers, lowest first: they may not be removed while the container exists. */
+  readonly chainIds: readonly Digest[];
+  /** ISO 8601. */
+  readonly created: string;
+  readonly autoRemove: boolean;
+  readonly spec: RuntimeSpec;
+}
+
+/** One process for ever: a number that is used again has another start time (field 22 of /proc/PID/stat, clock ticks since boot). */
+export interface ProcessMark {
+  readonly pid: number;
+  readonly started: bigint;
+}
+
+export type ContainerState =
+  | { readonly status: 'created' }
+  | { readonly status: 'running'; readonly process: ProcessMark }
+  | { readonly status: 'exited'; readonly exitCode: number; readonly finishedAtMs: number | undefined };
+
+export function readRecord(paths: EnginePaths, id: ContainerId): ContainerRecord | undefined {
+  const file = join(containerDir(paths, id), 'config.json');
+  const text = readIfThere(file);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as ContainerRecord;
+  } catch (cause) {
+    throw new TsrunError(
+      'BROKEN_CONTAINER',
+      `Cannot read ${file}: ${cause instanceof Error ? cause.message : cause}`,
+      {
+        hint: `remove it with: tsrun rm -f ${id.slice(0, 12)}`,
+        cause,
+      },
+    );
+  }
+}
+
+/** Derived from what is on disk and which processes live; nobody has to be told when a container dies. */
+export function readState(paths: EnginePaths, id: ContainerId): ContainerState {
+  const running = readMark(join(runDir(paths, id), 'pid'));
+  if (running !== undefined && isAlive(running)) return { status: 'running', process: running };
+  const exit = readIfThere(join(containerDir(paths, id), 'exit'));
+  if (exit !== undefined) {
+    const { waitStatus, finishedAtMs } = JSON.parse(exit) as { waitStatus: number; finishedAtMs: number };
+    return { status: 'exited', exitCode: exitCodeOf(waitStatus), finishedAtMs };
+  }
+  if (hasOwner(paths, id)) return { status: 'created' };
+  // Nobody is left who could record an end: the helper was killed, and the kernel killed the container with it.
+  return { status: 'exited', exitCode: 137, finishedAtMs: undefined };
+}
+
+/** Whether the process that makes, or looks after, the container is alive. */
+export function hasOwner(paths: EnginePaths, id: ContainerId): boolean {
+  const owner = readMark(join(runDir(paths, id), 'owner'));
+  return owner !== undefined && isAlive(owner);
+}
+
+export function isAlive({ pid, started }: ProcessMark): boolean {
+  return native().tsr_kill(pid, started, 0) === 0;
+}
+
+/** The mark of this process, as `owner` holds it. */
+export function ownMark(): string {
+  const stat = readFileSync('/proc/self/stat', 'utf8');
+  const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  return `${process.pid} ${started}\n`;
+}
+
+function readMark(file: string): ProcessMark | undefined {
+  const match = /^(\d+) (\d+)\n$/.exec(readIfThere(file) ?? '');
+  return match === null ? undefined : { pid: Number(match[1]), started: BigInt(match[2] ?? 0) };
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

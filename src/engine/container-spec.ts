@@ -1,0 +1,161 @@
+/** Image configuration + what was asked → the OCI runtime configuration of the container. */
+import { readFileSync } from 'node:fs';
+import type { ResolvedUser } from '../image/user.ts';
+import { containerPath, type HostPath } from '../lib/brands.ts';
+import { TsrunError } from '../lib/errors.ts';
+import type { HostFacts } from '../runtime/plan.ts';
+import {
+  type Capability,
+  capabilityNames,
+  changeCapabilities,
+  DEFAULT_CAPABILITIES,
+} from '../security/capabilities.ts';
+import { maskedPaths, READONLY_PATHS } from '../security/paths.ts';
+import { defaultSysctls } from '../security/sysctls.ts';
+import type { ContainerDefaults } from '../spec/image.ts';
+import type { LinuxSpec, MountSpec, NamespaceSpec, RuntimeSpec } from '../spec/runtime.ts';
+import type { LinuxSeccomp } from '../spec/seccomp.ts';
+import { chooseSeccomp } from './choose-seccomp.ts';
+import { engineFileMounts } from './container-files.ts';
+import type { ContainerOptions } from './container-options.ts';
+import { readHostDevices } from './host-devices.ts';
+
+export interface SpecInput {
+  readonly options: ContainerOptions;
+  readonly image: ContainerDefaults;
+  readonly user: ResolvedUser;
+  readonly hostname: string;
+  /** The container's directory, which holds its /etc/hosts and so on. */
+  readonly dir: HostPath;
+  readonly host: HostFacts;
+}
+
+const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** A fork bomb ends here. */
+const DEFAULT_PIDS_LIMIT = 4096;
+
+export function containerSpec(input: SpecInput): RuntimeSpec {
+  const { options, image, user, hostname, host } = input;
+  const capabilities = chooseCapabilities(options, host);
+  return {
+    ociVersion: '1.3.0',
+    root: { path: 'rootfs', readonly: options.readonlyRoot },
+    hostname,
+    process: {
+      terminal: options.tty,
+      cwd: chooseWorkdir(options.workdir ?? image.WorkingDir),
+      args: chooseArgs(options, image),
+      env: chooseEnv(input),
+      user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
+      // Inheritable and ambient stay empty: with them, a program run by an ordinary user would have capabilities (CVE-2022-29162).
+      capabilities: {
+        bounding: capabilities,
+        permitted: capabilities,
+        effective: user.uid === 0 ? capabilities : [],
+      },
+      noNewPrivileges: options.noNewPrivileges,
+    },
+    mounts: chooseMounts(input),
+    linux: chooseLinux(options, chooseSeccomp(options, capabilities, host.arch)),
+  };
+}
+
+function chooseArgs(options: ContainerOptions, image: ContainerDefaults): readonly string[] {
+  const entrypoint =
+    options.entrypoint === undefined
+      ? (image.Entrypoint ?? [])
+      : options.entrypoint === ''
+        ? []
+        : [options.entrypoint];
+  const defaultCommand = options.entrypoint === undefined ? (image.Cmd ?? []) : [];
+  const args = [...entrypoint, ...(options.command.length > 0 ? options.command : defaultCommand)];
+  if (args.length === 0) {
+    throw new TsrunError('NO_COMMAND', `Cannot run ${options.image}: no command specified`, {
+      hint: 'the image names neither an entrypoint nor a command; give one after the image',
+    });
+  }
+  return args;
+}
+
+function chooseWorkdir(workdir: string | undefined): string {
+  if (workdir === undefined || workdir === '') return '/';
+  if (!workdir.startsWith('/')) {
+    throw new TsrunError(
+      'BAD_WORKDIR',
+      `Cannot use the working directory ${JSON.stringify(workdir)}: it is not an absolute path`,
+    );
+  }
+  return containerPath(workdir);
+}
+
+/** Later values of a name replace earlier ones, in their place. An image's entry without `=` never takes the host's value. */
+function chooseEnv({ options, image, user, hostname }: SpecInput): readonly string[] {
+  const fixed = [DEFAULT_PATH, `HOSTNAME=${hostname}`, ...(options.tty ? ['TERM=xterm'] : [])];
+  const entries = [...fixed, ...(image.Env ?? []), ...options.env].filter((entry) => entry.indexOf('=') > 0);
+  const byName = new Map(entries.map((entry) => [entry.slice(0, entry.indexOf('=')), entry]));
+  if (!byName.has('HOME')) byName.set('HOME', `HOME=${user.home}`);
+  for (const entry of byName.values()) {
+    if (entry.includes('\0'))
+      throw new TsrunError('BAD_ENV', `Cannot set ${JSON.stringify(entry)}: it holds a NUL byte`);
+  }
+  return [...byName.values()];
+}
+
+function chooseCapabilities(options: ContainerOptions, host: HostFacts): readonly Capability[] {
+  const basics = options.privileged ? capabilityNames(host.boundingCapabilities) : DEFAULT_CAPABILITIES;
+  return changeCapabilities(basics, { add: options.capAdd, drop: options.capDrop });
+}
+
+function chooseMounts({ options, dir }: SpecInput): readonly MountSpec[] {
+  const access = options.privileged ? 'rw' : 'ro';
+  const shielded = ['nosuid', 'noexec', 'nodev'];
+  const standard: readonly MountSpec[] = [
+    { destination: '/proc', type: 'proc', options: shielded },
+    { destination: '/dev', type: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'] },
+    {
+      destination: '/dev/pts',
+      type: 'devpts',
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+    },
+    { destination: '/sys', type: 'sysfs', options: [...shielded, access] },
+    { destination: '/sys/fs/cgroup', type: 'cgroup', options: [...shielded, access] },
+    { destination: '/dev/mqueue', type: 'mqueue', options: shielded },
+    {
+      destination: '/dev/shm',
+      type: 'tmpfs',
+      source: 'shm',
+      options: [...shielded, 'mode=1777', 'size=64m'],
+    },
+    ...engineFileMounts(dir),
+  ];
+  const asked = new Set(options.mounts.map((m) => m.destination));
+  // A mount below another must come after it, or the other would hide it.
+  const depth = (m: MountSpec) => m.destination.split('/').filter((part) => part !== '').length;
+  const own = options.mounts.toSorted((a, b) => depth(a) - depth(b));
+  return [...standard.filter((m) => !asked.has(m.destination)), ...own];
+}
+
+function chooseLinux(options: ContainerOptions, seccomp: LinuxSeccomp | undefined): LinuxSpec {
+  const kinds: readonly NamespaceSpec['type'][] = [
+    'pid',
+    'mount',
+    'ipc',
+    'uts',
+    'cgroup',
+    ...(options.network === 'host' ? [] : ['network' as const]),
+  ];
+  const own = { network: options.network !== 'host', ipc: true, user: false };
+  const confined: Partial<LinuxSpec> = options.privileged
+    ? { devices: readHostDevices() }
+    : {
+        maskedPaths: maskedPaths(readFileSync('/sys/devices/system/cpu/possible', 'utf8')),
+        readonlyPaths: READONLY_PATHS,
+      };
+  return {
+    namespaces: kinds.map((type) => ({ type })),
+    sysctl: defaultSysctls(own),
+    resources: { pids: { limit: DEFAULT_PIDS_LIMIT } },
+    ...confined,
+    ...(seccomp === undefined ? {} : { seccomp }),
+  };
+}

@@ -1,0 +1,194 @@
+/** Containers by id and name: reserve, find, list, remove, and sweep what a killed helper left. */
+import { randomBytes } from 'node:crypto';
+import {
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { checkErrno, native } from '../kernel/native.ts';
+import type { ContainerId, HostPath } from '../lib/brands.ts';
+import { errnoOf, TsrunError } from '../lib/errors.ts';
+import { readCgroupHost } from '../runtime/host-facts.ts';
+import {
+  type ContainerRecord,
+  type ContainerState,
+  hasOwner,
+  ownMark,
+  readRecord,
+  readState,
+} from './container-record.ts';
+import { randomName } from './names.ts';
+import { containerDir, type EnginePaths, runDir } from './paths.ts';
+
+export interface Container {
+  readonly record: ContainerRecord;
+  readonly state: ContainerState;
+}
+
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
+
+export function newContainerId(): ContainerId {
+  return randomBytes(32).toString('hex') as ContainerId;
+}
+
+export const cgroupName = (id: ContainerId): string => `tsrun-${id}`;
+
+/** Takes a name for an id; making the link is the lock. Without a name, a random one that is free. */
+export function reserveName(paths: EnginePaths, id: ContainerId, name: string | undefined): string {
+  if (name !== undefined && !NAME.test(name)) {
+    throw new TsrunError(
+      'BAD_NAME',
+      `Cannot name a container ${JSON.stringify(name)}: names are made of [a-zA-Z0-9][a-zA-Z0-9_.-]`,
+    );
+  }
+  for (;;) {
+    const candidate = name ?? randomName();
+    try {
+      symlinkSync(id, join(paths.names, candidate));
+      return candidate;
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+      if (name === undefined) continue;
+      const holder = readlinkSync(join(paths.names, name));
+      throw new TsrunError(
+        'NAME_IN_USE',
+        `Cannot name a container ${name}: the name is taken by container ${holder.slice(0, 12)}`,
+        {
+          hint: `remove that one (tsrun rm ${name}), or choose another name`,
+        },
+      );
+    }
+  }
+}
+
+/** Makes the container's directories. The owner mark comes first: what has a living owner is not swept. */
+export function createDirectories(paths: EnginePaths, id: ContainerId): void {
+  mkdirSync(runDir(paths, id), { mode: 0o700 });
+  writeFileSync(join(runDir(paths, id), 'owner'), ownMark(), { mode: 0o600 });
+  const dir = containerDir(paths, id);
+  mkdirSync(dir, { mode: 0o710 });
+  // The mode of upper is the mode of `/` inside.
+  mkdirSync(join(dir, 'upper'), { mode: 0o755 });
+  mkdirSync(join(dir, 'work'), { mode: 0o700 });
+  mkdirSync(join(dir, 'rootfs'), { mode: 0o700 });
+}
+
+export function writeRecord(paths: EnginePaths, record: ContainerRecord): void {
+  writeFileSync(join(containerDir(paths, record.id), 'config.json'), `${JSON.stringify(record)}\n`, {
+    mode: 0o600,
+  });
+}
+
+export function listContainers(paths: EnginePaths): readonly Container[] {
+  return listIds(paths)
+    .flatMap((id) => {
+      const record = readRecord(paths, id);
+      return record === undefined ? [] : [{ record, state: readState(paths, id) }];
+    })
+    .sort((a, b) => b.record.created.localeCompare(a.record.created));
+}
+
+/** By name, id, or the beginning of an id that only one container has. */
+export function findContainer(paths: EnginePaths, nameOrId: string): Container {
+  const containers = listContainers(paths);
+  const exact = containers.find(({ record }) => record.name === nameOrId || record.id === nameOrId);
+  if (exact !== undefined) return exact;
+  const matches = /^[0-9a-f]+$/.test(nameOrId)
+    ? containers.filter(({ record }) => record.id.startsWith(nameOrId))
+    : [];
+  const [only, another] = matches;
+  if (only !== undefined && another === undefined) return only;
+  if (only !== undefined)
+    throw new TsrunError(
+      'AMBIGUOUS_ID',
+      `Cannot tell which container ${nameOrId} is: ${matches.length} ids begin with it`,
+    );
+  throw new TsrunError('NO_SUCH_CONTAINER', `No such container: ${nameOrId}`, {
+    hint: 'tsrun ps -a lists them',
+    exitCode: 1,
+  });
+}
+
+export function signalContainer({ record, state }: Container, signal: number): void {
+  if (state.status !== 'running') {
+    throw new TsrunError('NOT_RUNNING', `Cannot kill container ${record.name}: it is not running`, {
+      exitCode: 1,
+    });
+  }
+  checkErrno(
+    native().tsr_kill(state.process.pid, state.process.started, signal),
+    `Cannot signal container ${record.name}`,
+  );
+}
+
+/** Removes everything of a container that does not run. */
+export function removeContainer(paths: EnginePaths, record: Pick<ContainerRecord, 'id' | 'name'>): void {
+  for (const path of ownedPaths(paths, record)) removeTree(path);
+  removeCgroup(record.id);
+}
+
+/** In the order of removal: as long as the directory is there, a half-removed container can be found and removed again. */
+export function ownedPaths(
+  paths: EnginePaths,
+  { id, name }: Pick<ContainerRecord, 'id' | 'name'>,
+): readonly HostPath[] {
+  return [join(paths.names, name) as HostPath, runDir(paths, id), containerDir(paths, id)];
+}
+
+/** Removes containers that should have removed themselves, and halves of containers, when nobody looks after them. */
+export function sweep(paths: EnginePaths): void {
+  for (const id of listIds(paths)) {
+    if (hasOwner(paths, id)) continue;
+    const record = readRecord(paths, id);
+    if (record === undefined) removeContainer(paths, { id, name: nameOf(paths, id) });
+    else if (record.autoRemove) removeContainer(paths, record);
+  }
+  for (const name of entries(paths.names)) {
+    const id = readlinkSync(join(paths.names, name)) as ContainerId;
+    if (!entries(paths.containers).includes(id) && !hasOwner(paths, id)) removeTree(join(paths.names, name));
+  }
+}
+
+function nameOf(paths: EnginePaths, id: ContainerId): string {
+  return entries(paths.names).find((name) => readlinkSync(join(paths.names, name)) === id) ?? id;
+}
+
+function listIds(paths: EnginePaths): ContainerId[] {
+  return [...new Set([...entries(paths.containers), ...entries(paths.runRoot)])].filter((name) =>
+    /^[0-9a-f]{64}$/.test(name),
+  ) as ContainerId[];
+}
+
+function entries(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function removeTree(path: string): void {
+  const result = native().tsr_remove_tree(path);
+  if (result !== -2) checkErrno(result, `Cannot remove ${path}`);
+}
+
+function removeCgroup(id: ContainerId): void {
+  const { v2Mount } = readCgroupHost();
+  if (v2Mount === undefined) return;
+  try {
+    rmdirSync(join(v2Mount, cgroupName(id)));
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** Gives a name back that no container came of. */
+export function releaseName(paths: EnginePaths, name: string): void {
+  unlinkSync(join(paths.names, name));
+}

@@ -1,0 +1,60 @@
+/** Where an engine keeps what lasts (the data root) and what ends with the machine's uptime (the run root). docs/on-disk.md. */
+import { mkdirSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ContainerId, type HostPath, hostPath } from '../lib/brands.ts';
+import { TsrunError } from '../lib/errors.ts';
+
+export interface EnginePaths {
+  readonly dataRoot: HostPath;
+  readonly runRoot: HostPath;
+  readonly layers: HostPath;
+  readonly containers: HostPath;
+  readonly names: HostPath;
+}
+
+const OVERLAYFS_SUPER_MAGIC = 0x794c7630;
+
+/** Defaults: /var/lib/tsrun and /run/tsrun; TSRUN_ROOT and TSRUN_RUN_ROOT name others. */
+export function enginePaths(env: NodeJS.ProcessEnv): EnginePaths {
+  const dataRoot = env.TSRUN_ROOT || '/var/lib/tsrun';
+  const runRoot = env.TSRUN_RUN_ROOT || '/run/tsrun';
+  for (const [name, path] of Object.entries({ TSRUN_ROOT: dataRoot, TSRUN_RUN_ROOT: runRoot })) {
+    if (!path.startsWith('/'))
+      throw new TsrunError('BAD_ROOT', `Cannot use ${name}=${path}: it is not an absolute path`);
+  }
+  return {
+    dataRoot: hostPath(dataRoot),
+    runRoot: hostPath(runRoot),
+    layers: hostPath(join(dataRoot, 'layers')),
+    containers: hostPath(join(dataRoot, 'containers')),
+    names: hostPath(join(dataRoot, 'names')),
+  };
+}
+
+export const containerDir = (paths: EnginePaths, id: ContainerId): HostPath =>
+  hostPath(join(paths.containers, id));
+export const runDir = (paths: EnginePaths, id: ContainerId): HostPath => hostPath(join(paths.runRoot, id));
+
+/** Makes the directories, and refuses a data root in which no overlay can be mounted. */
+export function prepareRoots(paths: EnginePaths): void {
+  for (const path of [paths.containers, paths.names, paths.runRoot]) {
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o711 });
+    } catch (cause) {
+      throw new TsrunError(
+        'BAD_ROOT',
+        `Cannot make ${path}: ${cause instanceof Error ? cause.message : cause}`,
+        { cause },
+      );
+    }
+  }
+  if (statfsSync(paths.dataRoot).type === OVERLAYFS_SUPER_MAGIC) {
+    throw new TsrunError(
+      'ROOT_ON_OVERLAYFS',
+      `Cannot run containers from ${paths.dataRoot}: it lies on overlayfs, and an overlay cannot have its writable layer there`,
+      {
+        hint: 'set TSRUN_ROOT to a directory on ext4, xfs, btrfs or tmpfs',
+      },
+    );
+  }
+}
