@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# npm run bench: tsrun beside its peers and beside the least that the machine allows, in one run. Ratios of
+# medians are what to read; absolute times drift with load. docs/performance.md keeps the results.
+#   scripts/bench.sh                 everything
+#   scripts/bench.sh start unpack    only these parts: start command version unpack
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+[ "$(id -u)" = 0 ] || { echo 'bench: starting containers takes root' >&2; exit 1; }
+bash scripts/setup.sh test
+bash scripts/build.sh
+bash rootfs/build.sh busybox >/dev/null
+
+programs=.cache/bench
+mkdir -p "$programs"
+for name in timer floor; do
+  [ "$programs/$name" -nt "test/bench/$name.c" ] ||
+    musl-gcc -std=c11 -O2 -Wall -Wextra -Werror -static -s -idirafter /usr/include \
+      -idirafter "/usr/include/$(cc -print-multiarch)" -o "$programs/$name" "test/bench/$name.c"
+done
+
+# Mounts of the benchmark (loop file systems, a cgroup view that crun accepts) stay in their own namespace.
+exec unshare --mount -- node_modules/node/bin/node --disable-warning=ExperimentalWarning test/bench/bench.ts "$@"

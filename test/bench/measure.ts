@@ -1,0 +1,70 @@
+/** Times programs with test/bench/timer.c and prints medians with their ratios. */
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+
+export const REPOSITORY = join(import.meta.dirname, '../..');
+export const PROGRAMS = join(REPOSITORY, '.cache/bench');
+export const PINNED_NODE = join(REPOSITORY, 'node_modules/node/bin/node');
+
+export interface Contestant {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** Found open as descriptor 3. */
+  readonly file?: string;
+  /** Size of a fresh memory file, found as descriptor 4. */
+  readonly memoryBytes?: number;
+}
+
+/** Runs all in turn, `rounds` times after one round to warm up; the median of each, in milliseconds. */
+export function race(
+  rounds: number,
+  contestants: readonly Contestant[],
+  env: Readonly<Record<string, string>> = {},
+): number[] {
+  const samples = runInTurn(rounds + 1, contestants, env).slice(1);
+  return contestants.map((_, index) => median(samples.map((round) => round[index] ?? Number.NaN)));
+}
+
+/** Milliseconds: one row a round, one column a contestant. */
+export function runInTurn(
+  rounds: number,
+  contestants: readonly Contestant[],
+  env: Readonly<Record<string, string>>,
+): number[][] {
+  const programs = contestants.flatMap(({ command, file, memoryBytes }, index) => [
+    ...(index === 0 ? [] : ['--']),
+    ...(file === undefined ? [] : ['-f', file]),
+    ...(memoryBytes === undefined ? [] : ['-m', `${memoryBytes}`]),
+    ...command,
+  ]);
+  const output = execFileSync(join(PROGRAMS, 'timer'), [`${rounds}`, ...programs], {
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines = output.trim().split('\n');
+  return lines.map((line) => line.split(' ').map((ns) => Number(ns) / 1e6));
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/** A Markdown table: each name with its median, and how it stands to the reference. */
+export function printTable(
+  title: string,
+  names: readonly string[],
+  medians: readonly number[],
+  reference: number,
+): void {
+  console.log(`\n### ${title}\n\n| what | median ms | ratio |\n|---|---:|---:|`);
+  names.forEach((name, index) => {
+    const value = medians[index] ?? Number.NaN;
+    console.log(`| ${name} | ${value.toFixed(value < 100 ? 2 : 0)} | ${(value / reference).toFixed(2)} |`);
+  });
+}
+
+export function printAim(what: string, holds: boolean): void {
+  console.log(`\n${holds ? 'met' : 'NOT MET'}: ${what}`);
+}
