@@ -32,7 +32,8 @@ export class Blobs {
   readDocument(descriptor: BlobFacts): Buffer {
     if (descriptor.size > MAX_DOCUMENT_BYTES) throw damaged(descriptor, `it has ${descriptor.size} bytes`);
     const bytes = this.#readFile(descriptor);
-    if (bytes.length !== descriptor.size) throw damaged(descriptor, `it has ${bytes.length} bytes, not ${descriptor.size}`);
+    if (bytes.length !== descriptor.size)
+      throw damaged(descriptor, `it has ${bytes.length} bytes, not ${descriptor.size}`);
     const actual = digestOf(bytes, descriptor.digest);
     if (actual !== descriptor.digest) throw damaged(descriptor, `its content has the digest ${actual}`);
     return bytes;
@@ -84,7 +85,11 @@ export class Blobs {
     }
   }
 
-  async #spool(source: AsyncIterable<Buffer>, path: string, expected: BlobFacts | undefined): Promise<BlobFacts> {
+  async #spool(
+    source: AsyncIterable<Buffer>,
+    path: string,
+    expected: BlobFacts | undefined,
+  ): Promise<BlobFacts> {
     const hash = expected ? undefined : createHash('sha256');
     const file = await open(path, 'wx', 0o644);
     let size = 0;

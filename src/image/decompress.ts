@@ -1,6 +1,5 @@
 /** Undoing gzip and zstd, recognised by the bytes themselves, as Docker does: media types and file names may lie. */
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 
@@ -30,9 +29,13 @@ export function compressionOf(head: Buffer): Compression {
   const format = MAGIC.find(({ bytes }) => bytes.every((byte, i) => head[i] === byte))?.format;
   if (format === undefined) return 'none';
   if (format === 'gzip' || format === 'zstd') return format;
-  throw new TsrunError('IMAGE_COMPRESSION_UNSUPPORTED', `Cannot read the archive: it is compressed with ${format}`, {
-    hint: 'uncompress it first, or compress it with gzip or zstd',
-  });
+  throw new TsrunError(
+    'IMAGE_COMPRESSION_UNSUPPORTED',
+    `Cannot read the archive: it is compressed with ${format}`,
+    {
+      hint: 'uncompress it first, or compress it with gzip or zstd',
+    },
+  );
 }
 
 async function* decoded(source: AsyncIterable<Buffer>, compression: 'gzip' | 'zstd'): AsyncGenerator<Buffer> {

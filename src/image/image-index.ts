@@ -22,7 +22,7 @@ export class ImageIndex {
     return parseIndex(readFileSync(this.#paths.index), MEDIA_TYPES.ociIndex, this.#paths.index).manifests;
   }
 
-  /** Replaces the entries by what `change` makes of them, under the lock. Returns what `change` returns besides. */
+  /** Replaces the entries by what `change` makes of them, under the lock; the same array means no change. */
   update(change: (entries: readonly Descriptor[]) => readonly Descriptor[]): void {
     using _lock = FileLock.waitBriefly(this.#paths.indexLock, 'exclusive');
     const before = this.entries();
@@ -47,10 +47,17 @@ export function entriesOf(entries: readonly Descriptor[], manifest: Digest): rea
   return entries.filter((entry) => entry.digest === manifest);
 }
 
-function withName(entries: readonly Descriptor[], image: Descriptor, name: string | undefined): readonly Descriptor[] {
+/** `entries` with `name` given to `image`. */
+export function withName(
+  entries: readonly Descriptor[],
+  image: Descriptor,
+  name: string | undefined,
+): readonly Descriptor[] {
   const entry = bare(image);
   if (name === undefined) return entriesOf(entries, image.digest).length > 0 ? entries : [...entries, entry];
-  const others = withoutName(entries, name).filter((e) => e.digest !== image.digest || nameOf(e) !== undefined);
+  const others = withoutName(entries, name).filter(
+    (e) => e.digest !== image.digest || nameOf(e) !== undefined,
+  );
   return [...others, { ...entry, annotations: { [REF_NAME]: name } }];
 }
 

@@ -1,12 +1,12 @@
 /** Unpacked layers: made once per chain ID, in a temporary directory that is then renamed into place whole. */
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { checkErrno, native } from '../kernel/native.ts';
 import type { Digest, HostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
-import { checkErrno, native } from '../kernel/native.ts';
 import { asDigest } from '../spec/image.ts';
 import { asObject, asSize, asString, field, parseJsonDocument } from '../spec/image-json.ts';
-import { renameDurably, syncDirectory, temporaryPath } from './durable.ts';
 import { nextChainId } from './chain-id.ts';
+import { renameDurably, syncDirectory, temporaryPath } from './durable.ts';
 import { hex, type StorePaths } from './store-paths.ts';
 import { DEFAULT_LIMITS } from './unpack/apply.ts';
 import { unpackLayer } from './unpack/unpack-layer.ts';
@@ -49,7 +49,8 @@ export class Layers {
   async unpack(tar: AsyncIterable<Buffer>, below: readonly Digest[], diffId?: Digest): Promise<LayerInfo> {
     const temporary = temporaryPath(this.#paths, 'layer');
     const diff = `${temporary}/diff` as HostPath;
-    mkdirSync(diff, { recursive: true, mode: 0o755 });
+    mkdirSync(diff, { recursive: true });
+    chmodSync(diff, 0o755); // whatever the umask: it is what the container sees as its root
     try {
       const unpacked = await unpackLayer({
         tar,
@@ -69,14 +70,19 @@ export class Layers {
 
   #publish(temporary: HostPath, layer: Omit<LayerInfo, 'link'>): LayerInfo {
     const info: LayerInfo = { ...layer, link: this.#makeLink(layer.chainId) };
-    writeFileSync(`${temporary}/layer.json`, `${JSON.stringify(info, undefined, 2)}\n`, { flag: 'wx', flush: true });
+    writeFileSync(`${temporary}/layer.json`, `${JSON.stringify(info, undefined, 2)}\n`, {
+      flag: 'wx',
+      flush: true,
+    });
     syncDirectory(temporary);
     try {
       renameDurably(temporary, this.#paths.layer(layer.chainId));
       return info;
     } catch (error) {
       rmSync(`${this.#paths.links}/${info.link}`, { force: true });
-      const winner = ['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '') ? this.info(layer.chainId) : undefined;
+      const winner = ['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')
+        ? this.info(layer.chainId)
+        : undefined;
       if (winner === undefined) throw error;
       return winner;
     }
@@ -122,7 +128,10 @@ function parseLayerInfo(bytes: Buffer, what: string): LayerInfo {
   const parent = field(object, 'parent');
   const link = asString(field(object, 'link'), `${what}.link`);
   if (!/^[0-9a-z]{1,12}$/.test(link)) {
-    throw new TsrunError('IMAGE_STORE_DAMAGED', `Cannot use the layer of ${what}: its link ${JSON.stringify(link)} is no name`);
+    throw new TsrunError(
+      'IMAGE_STORE_DAMAGED',
+      `Cannot use the layer of ${what}: its link ${JSON.stringify(link)} is no name`,
+    );
   }
   return {
     chainId: asDigest(field(object, 'chainId'), `${what}.chainId`),

@@ -4,8 +4,8 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { HostPath } from '../lib/brands.ts';
 import { checkErrno, native } from '../kernel/native.ts';
+import type { HostPath } from '../lib/brands.ts';
 
 const LOCK_SH = 1;
 const LOCK_EX = 2;

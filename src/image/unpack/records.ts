@@ -112,7 +112,10 @@ export class RecordWriter {
       (target === undefined ? 0 : target.length + 1);
     const size = fixed + xattrs.length;
     if (size + 16 > this.#buffer.length - this.#used) this.flush();
-    if (size + 16 > this.#buffer.length) return this.#startAlone(record, xattrs, size);
+    if (size + 16 > this.#buffer.length) {
+      this.#startAlone(record, xattrs, size);
+      return;
+    }
     this.#record = this.#used;
     this.#used += encodeHead(this.#buffer, this.#words, this.#record, record, xattrs);
   }

@@ -2,8 +2,9 @@
  * One layer: a stream of tar bytes becomes a directory, and its digest is the layer's diff ID. Reading goes on here
  * while a native thread makes the files.
  */
-import { closeSync, constants, openSync } from 'node:fs';
+
 import { createHash } from 'node:crypto';
+import { closeSync, constants, openSync } from 'node:fs';
 import type { Digest, HostPath } from '../../lib/brands.ts';
 import { TsrunError } from '../../lib/errors.ts';
 import { TarReader } from '../tar/reader.ts';
@@ -38,7 +39,11 @@ export async function unpackLayer(request: UnpackRequest): Promise<UnpackedLayer
   using lower = new LowerLayers(request.lower);
   const writer = openWriter(request.into);
   try {
-    const applier = new LayerApplier(new RecordWriter((batch) => writer.submit(batch)), lower, request.limits);
+    const applier = new LayerApplier(
+      new RecordWriter((batch) => writer.submit(batch)),
+      lower,
+      request.limits,
+    );
     const diffId = await readTar(request, applier, () => writer.room());
     applier.finish();
     await writer.close(request.sync);
@@ -57,7 +62,11 @@ function openWriter(into: HostPath): TreeWriter {
   }
 }
 
-async function readTar(request: UnpackRequest, applier: LayerApplier, room: () => Promise<void>): Promise<Digest> {
+async function readTar(
+  request: UnpackRequest,
+  applier: LayerApplier,
+  room: () => Promise<void>,
+): Promise<Digest> {
   const algorithm = request.expected?.startsWith('sha512:') ? 'sha512' : 'sha256';
   const hash = createHash(algorithm);
   const reader = new TarReader(applier);
@@ -69,7 +78,11 @@ async function readTar(request: UnpackRequest, applier: LayerApplier, room: () =
   reader.end();
   const diffId = `${algorithm}:${hash.digest('hex')}` as Digest;
   if (request.expected === undefined || request.expected === diffId) return diffId;
-  throw new TsrunError('IMAGE_DIGEST_MISMATCH', `Cannot unpack a layer: its diff ID is ${diffId}, not ${request.expected}`, {
-    hint: 'the layer is damaged or is not the one the image config names; fetch the image again',
-  });
+  throw new TsrunError(
+    'IMAGE_DIGEST_MISMATCH',
+    `Cannot unpack a layer: its diff ID is ${diffId}, not ${request.expected}`,
+    {
+      hint: 'the layer is damaged or is not the one the image config names; fetch the image again',
+    },
+  );
 }

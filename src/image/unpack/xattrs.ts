@@ -15,7 +15,7 @@ const KEPT: readonly { readonly test: RegExp; readonly types: readonly string[] 
   { test: /^security\.capability$/, types: ['file'] },
   { test: /^system\.posix_acl_access$/, types: ['file', 'directory'] },
   { test: /^system\.posix_acl_default$/, types: ['directory'] },
-  { test: /^user\.(?!overlay\.)[^]/, types: ['file', 'directory'] },
+  { test: /^user\.(?!overlay\.)./s, types: ['file', 'directory'] },
 ];
 
 export function keptXattrs(entry: TarEntry): ReadonlyMap<ByteString, Buffer> {

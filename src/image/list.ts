@@ -1,0 +1,59 @@
+/** `tsrun images`: one line for each name, as Docker shows them. */
+import type { Digest } from '../lib/brands.ts';
+import { type Descriptor, MANIFEST_TYPES, parseImageConfig, parseManifest } from '../spec/image.ts';
+import { Blobs, factsOf } from './blobs.ts';
+import { ImageIndex, nameOf } from './image-index.ts';
+import { familiarRepository, parseReference } from './reference.ts';
+import { readResolved } from './resolved.ts';
+import type { StorePaths } from './store-paths.ts';
+
+export interface ImageSummary {
+  /** `busybox`; undefined for an image without a name. */
+  readonly repository: string | undefined;
+  readonly tag: string | undefined;
+  readonly id: Digest;
+  readonly manifestDigest: Digest;
+  /** RFC 3339, as the image says; undefined when it does not. */
+  readonly created: string | undefined;
+  /** Of the unpacked files; of the blobs, for an image that another tool put here and nobody has used yet. */
+  readonly sizeBytes: number;
+}
+
+/** Newest first. */
+export function listImages(paths: StorePaths): ImageSummary[] {
+  const blobs = new Blobs(paths);
+  return new ImageIndex(paths)
+    .entries()
+    .filter((entry) => MANIFEST_TYPES.has(entry.mediaType))
+    .map((entry) => ({ ...nameParts(entry), ...facts(paths, blobs, entry), manifestDigest: entry.digest }))
+    .sort((a, b) => (b.created ?? '').localeCompare(a.created ?? ''));
+}
+
+function nameParts(entry: Descriptor): Pick<ImageSummary, 'repository' | 'tag'> {
+  const name = nameOf(entry);
+  if (name === undefined) return { repository: undefined, tag: undefined };
+  const reference = parseReference(name);
+  return { repository: familiarRepository(reference), tag: reference.tag };
+}
+
+function facts(
+  paths: StorePaths,
+  blobs: Blobs,
+  entry: Descriptor,
+): Pick<ImageSummary, 'id' | 'created' | 'sizeBytes'> {
+  const resolved = readResolved(paths, entry.digest);
+  if (resolved) return { id: resolved.id, created: resolved.config.created, sizeBytes: resolved.sizeBytes };
+  const manifest = parseManifest(
+    blobs.readDocument(factsOf(entry)),
+    entry.mediaType,
+    `the manifest ${entry.digest}`,
+  );
+  const { digest } = manifest.config;
+  const config = parseImageConfig(
+    blobs.readDocument(manifest.config),
+    manifest.layers.length,
+    `the image config ${digest}`,
+  );
+  const sizeBytes = manifest.layers.reduce((sum, layer) => sum + layer.size, 0);
+  return { id: digest, created: config.created, sizeBytes };
+}

@@ -1,0 +1,40 @@
+/** `tsrun load`: images from an archive. Each is listed when all its blobs and layers are in place. */
+import type { Digest } from '../lib/brands.ts';
+import { arriveFromDockerArchive } from './archive/docker-archive.ts';
+import { arriveFromOciLayout } from './archive/oci-layout.ts';
+import { type ArchiveInput, openArchive } from './archive/open.ts';
+import { archiveError } from './archive/source.ts';
+import { Blobs } from './blobs.ts';
+import { ImageIndex } from './image-index.ts';
+import { prepareImage } from './prepare.ts';
+import { familiarName, parseReference } from './reference.ts';
+import type { StorePaths } from './store-paths.ts';
+import { startWork } from './work.ts';
+
+export interface LoadedImage {
+  readonly id: Digest;
+  /** As a user writes them; none for an image that has only its ID. */
+  readonly names: readonly string[];
+}
+
+export async function loadImages(paths: StorePaths, input: ArchiveInput): Promise<LoadedImage[]> {
+  using _work = await startWork(paths);
+  using source = await openArchive(paths, input);
+  const blobs = new Blobs(paths);
+  const index = new ImageIndex(paths);
+  const arrived = await arriveAll();
+  const loaded: LoadedImage[] = [];
+  for (const { manifest, names } of arrived) {
+    const image = await prepareImage(paths, manifest);
+    for (const name of names.length > 0 ? names : [undefined]) index.add(manifest, name);
+    loaded.push({ id: image.id, names: names.map((name) => familiarName(parseReference(name))) });
+  }
+  return loaded;
+
+  /** Archives of newer Dockers are both; manifest.json then has the names as `docker load` takes them. */
+  async function arriveAll() {
+    if (source.file('manifest.json')) return arriveFromDockerArchive(source, blobs);
+    if (source.file('index.json')) return arriveFromOciLayout(source, blobs);
+    throw archiveError('it has neither manifest.json (docker save) nor index.json (OCI image layout)');
+  }
+}

@@ -1,0 +1,49 @@
+/** From a manifest in the store to an image that can be mounted: every layer unpacked and checked. */
+import { TsrunError } from '../lib/errors.ts';
+import { type Descriptor, parseImageConfig, parseManifest } from '../spec/image.ts';
+import { parseJsonDocument } from '../spec/image-json.ts';
+import { Blobs, factsOf } from './blobs.ts';
+import { chainIds } from './chain-id.ts';
+import { decompress } from './decompress.ts';
+import { type LayerInfo, Layers } from './layers.ts';
+import { type ResolvedImage, readResolved, writeResolved } from './resolved.ts';
+import type { StorePaths } from './store-paths.ts';
+
+/** The caller works in the store (see work.ts). */
+export async function prepareImage(paths: StorePaths, entry: Descriptor): Promise<ResolvedImage> {
+  const ready = readResolved(paths, entry.digest);
+  if (ready) return ready;
+  const blobs = new Blobs(paths);
+  const layers = new Layers(paths);
+  const manifest = parseManifest(
+    blobs.readDocument(factsOf(entry)),
+    entry.mediaType,
+    `the manifest ${entry.digest}`,
+  );
+  const configBytes = blobs.readDocument(factsOf(manifest.config));
+  const config = parseImageConfig(
+    configBytes,
+    manifest.layers.length,
+    `the image config ${manifest.config.digest}`,
+  );
+  if (config.os !== 'linux') {
+    throw new TsrunError(
+      'IMAGE_PLATFORM',
+      `Cannot use the image ${manifest.config.digest}: it is for ${config.os}`,
+      {
+        hint: 'only Linux images can run here',
+      },
+    );
+  }
+  const chain = chainIds(config.diffIds);
+  const unpacked: LayerInfo[] = [];
+  for (const [i, layer] of manifest.layers.entries()) {
+    const chainId = chain[i];
+    const known = chainId && layers.info(chainId);
+    const tar = () => decompress(blobs.read(factsOf(layer)));
+    unpacked.push(known ?? (await layers.unpack(tar(), chain.slice(0, i), config.diffIds[i])));
+  }
+  const sizeBytes = unpacked.reduce((sum, layer) => sum + layer.sizeBytes, 0);
+  const image = { id: manifest.config.digest, manifestDigest: entry.digest, sizeBytes };
+  return writeResolved(paths, image, parseJsonDocument(configBytes, 'the image config'), unpacked);
+}

@@ -1,0 +1,112 @@
+/**
+ * The image store: an OCI image layout, and layers unpacked once per chain ID. This file is on the way of every
+ * `tsrun run`, so what only other verbs need is loaded when they are called.
+ *
+ *   archive ─► blobs (by digest) ─► layers (by chain ID) ─► index.json (by name) ─► resolve ─► overlayfs
+ */
+import { mkdirSync } from 'node:fs';
+import type { Digest, HostPath } from '../lib/brands.ts';
+import type { ArchiveInput } from './archive/open.ts';
+import { Blobs } from './blobs.ts';
+import { findImage } from './find.ts';
+import { entriesOf, ImageIndex, nameOf, withName } from './image-index.ts';
+import type { ImportOptions } from './import.ts';
+import type { ImageInspection } from './inspect.ts';
+import type { ImageSummary } from './list.ts';
+import type { LoadedImage } from './load.ts';
+import { FileLock } from './locks.ts';
+import { familiarName, fullName, parseReference } from './reference.ts';
+import type { RemovedImage, RemoveOptions } from './remove.ts';
+import { type ResolvedImage, readResolved } from './resolved.ts';
+import { StorePaths } from './store-paths.ts';
+
+export const DEFAULT_DATA_ROOT = '/var/lib/tsrun' as HostPath;
+
+/** Touches nothing: the store's directories are made by the first verb that writes. */
+export function openImageStore(dataRoot: HostPath): ImageStore {
+  return new ImageStore(dataRoot);
+}
+
+export class ImageStore {
+  readonly paths: StorePaths;
+  readonly #index: ImageIndex;
+  readonly #blobs: Blobs;
+
+  constructor(dataRoot: HostPath) {
+    this.paths = new StorePaths(dataRoot);
+    this.#index = new ImageIndex(this.paths);
+    this.#blobs = new Blobs(this.paths);
+  }
+
+  /**
+   * The image called `text` (a name, or the beginning of an image ID), or undefined when it is here but not all its
+   * layers are unpacked. Throws IMAGE_NOT_FOUND, IMAGE_ID_AMBIGUOUS or IMAGE_REFERENCE_INVALID.
+   */
+  resolveUnpacked(text: string): ResolvedImage | undefined {
+    const { entry } = findImage(this.#index.entries(), this.#blobs, text);
+    return readResolved(this.paths, entry.digest);
+  }
+
+  /** As {@link resolveUnpacked}, and unpacks what is missing: another tool may have put the image into the layout. */
+  async resolve(text: string): Promise<ResolvedImage> {
+    const ready = this.resolveUnpacked(text);
+    if (ready) return ready;
+    const [{ prepareImage }, { startWork }] = await Promise.all([
+      import('./prepare.ts'),
+      import('./work.ts'),
+    ]);
+    using _work = await startWork(this.paths);
+    return prepareImage(this.paths, findImage(this.#index.entries(), this.#blobs, text).entry);
+  }
+
+  /**
+   * Keeps every image from being removed until disposed of: held from `resolve` until the container is on record.
+   * Waits while a removal goes on.
+   */
+  async hold(): Promise<Disposable> {
+    mkdirSync(this.paths.root, { recursive: true });
+    return FileLock.wait(this.paths.workLock, 'shared');
+  }
+
+  /** Images of a docker-archive, an oci-archive or an OCI directory; plain, gzip or zstd. */
+  async load(input: ArchiveInput): Promise<LoadedImage[]> {
+    const { loadImages } = await import('./load.ts');
+    return loadImages(this.paths, input);
+  }
+
+  /** An image of one layer from a tar of a root file system. Returns its ID. */
+  async import(input: ArchiveInput, options: ImportOptions = {}): Promise<Digest> {
+    const { importImage } = await import('./import.ts');
+    return importImage(this.paths, input, options);
+  }
+
+  async list(): Promise<ImageSummary[]> {
+    const { listImages } = await import('./list.ts');
+    return listImages(this.paths);
+  }
+
+  /** Gives the image `text` one more name. */
+  tag(text: string, name: string): void {
+    const reference = parseReference(name);
+    this.#index.update((entries) => {
+      const { entry } = findImage(entries, this.#blobs, text);
+      return withName(entries, entry, fullName(reference));
+    });
+  }
+
+  async remove(text: string, options: RemoveOptions): Promise<RemovedImage> {
+    const { removeImage } = await import('./remove.ts');
+    return removeImage(this.paths, text, options);
+  }
+
+  async inspect(text: string): Promise<ImageInspection> {
+    const [image, { inspectImage }] = [await this.resolve(text), await import('./inspect.ts')];
+    return inspectImage(image, this.namesOf(image.manifestDigest));
+  }
+
+  /** The names of an image in familiar form. */
+  namesOf(manifest: Digest): string[] {
+    const names = entriesOf(this.#index.entries(), manifest).flatMap((entry) => nameOf(entry) ?? []);
+    return names.map((name) => familiarName(parseReference(name)));
+  }
+}
