@@ -65,7 +65,8 @@ make_image() {
 # Writes a directory as a tar with nothing in it that differs from run to run.
 pack() {
   tar --create --file "$2" --directory "$1" --format=pax --sort=name --numeric-owner \
-    --mtime="@$SOURCE_DATE_EPOCH" --clamp-mtime --pax-option='delete=atime,delete=ctime' .
+    --mtime="@$SOURCE_DATE_EPOCH" --clamp-mtime --pax-option='delete=atime,delete=ctime' \
+    --xattrs --xattrs-include=security.capability .
 }
 export -f pack
 

@@ -14,7 +14,7 @@ make_layer() {
     --customize-hook='rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1/etc/resolv.conf" "$1/etc/hostname"' \
     bookworm "$files/merged" $(apt_sources)
   umount "$files/merged"
-  rm -rf "$files/upper/dev"
+  rm -rf "$files/upper/dev" # nodes that were made for the installation only
 
   # Overlay marks a removed file by a device 0:0; a layer marks it by a file named .wh.NAME.
   find "$files/upper" -type c | while read -r whiteout; do
