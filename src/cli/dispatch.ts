@@ -1,7 +1,8 @@
 /** The command line: finds the verb, loads only its file, and reports an error once, here. */
 import { enginePaths } from '../engine/paths.ts';
-import { EXIT_ENGINE, TsrunError } from '../lib/errors.ts';
+import { TsrunError } from '../lib/errors.ts';
 import { helpOf } from './flags.ts';
+import { report } from './report.ts';
 import type { Verb } from './verb.ts';
 import { VERSION } from './version.ts';
 
@@ -66,18 +67,6 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
   } catch (error) {
     return report(error);
   }
-}
-
-/** A mistake of ours keeps its stack; everything else is a message and a hint. */
-export function report(error: unknown): number {
-  if (!(error instanceof TsrunError)) {
-    process.stderr.write(
-      `tsrun: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
-    return EXIT_ENGINE;
-  }
-  process.stderr.write(`tsrun: ${error.message}\n${error.hint === undefined ? '' : `hint: ${error.hint}\n`}`);
-  return error.exitCode;
 }
 
 function print(text: string): number {

@@ -26,7 +26,7 @@ async function run(args: readonly string[], { paths, env }: Context): Promise<nu
   const options = containerOptions(flags, rest, env, SYNTAX);
   checkTerminal(options);
   const waits = flags.trace || !canBecomeHelper;
-  const { plan } = prepareContainer(paths, options, () => (waits ? [] : reporterArgs()));
+  const { plan } = await prepareContainer(paths, options, () => (waits ? [] : reporterArgs()));
   if (!waits) return becomeHelper(plan);
 
   const { exitCode, report } = launchAndWait(plan);

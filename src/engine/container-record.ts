@@ -1,12 +1,13 @@
 /** A container on disk: what it was made from (config.json), and what became of it (owner, pid, exit). */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { native } from '../kernel/native.ts';
 import { exitCodeOf } from '../kernel/report.ts';
 import type { ContainerId, Digest } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
+import { parseExactJson } from '../spec/exact-json.ts';
 import type { RuntimeSpec } from '../spec/runtime.ts';
-import { containerDir, type EnginePaths, runDir } from './paths.ts';
+import { containerDir, type EnginePaths, ownerLink, runDir } from './paths.ts';
 
 export interface ContainerRecord {
   readonly id: ContainerId;
@@ -38,7 +39,7 @@ export function readRecord(paths: EnginePaths, id: ContainerId): ContainerRecord
   const text = readIfThere(file);
   if (text === undefined) return undefined;
   try {
-    return JSON.parse(text) as ContainerRecord;
+    return parseExactJson(text) as ContainerRecord;
   } catch (cause) {
     throw new TsrunError(
       'BROKEN_CONTAINER',
@@ -53,7 +54,7 @@ export function readRecord(paths: EnginePaths, id: ContainerId): ContainerRecord
 
 /** Derived from what is on disk and which processes live; nobody has to be told when a container dies. */
 export function readState(paths: EnginePaths, id: ContainerId): ContainerState {
-  const running = readMark(join(runDir(paths, id), 'pid'));
+  const running = parseMark(readIfThere(join(runDir(paths, id), 'pid')));
   if (running !== undefined && isAlive(running)) return { status: 'running', process: running };
   const exit = readIfThere(join(containerDir(paths, id), 'exit'));
   if (exit !== undefined) {
@@ -67,7 +68,7 @@ export function readState(paths: EnginePaths, id: ContainerId): ContainerState {
 
 /** Whether the process that makes, or looks after, the container is alive. */
 export function hasOwner(paths: EnginePaths, id: ContainerId): boolean {
-  const owner = readMark(join(runDir(paths, id), 'owner'));
+  const owner = parseMark(readLinkIfThere(ownerLink(paths, id)));
   return owner !== undefined && isAlive(owner);
 }
 
@@ -75,16 +76,25 @@ export function isAlive({ pid, started }: ProcessMark): boolean {
   return native().tsr_kill(pid, started, 0) === 0;
 }
 
-/** The mark of this process, as `owner` holds it. */
+/** The mark of this process, which the owner link points to. */
 export function ownMark(): string {
   const stat = readFileSync('/proc/self/stat', 'utf8');
   const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  return `${process.pid} ${started}\n`;
+  return `${process.pid} ${started}`;
 }
 
-function readMark(file: string): ProcessMark | undefined {
-  const match = /^(\d+) (\d+)\n$/.exec(readIfThere(file) ?? '');
+function parseMark(text: string | undefined): ProcessMark | undefined {
+  const match = /^(\d+) (\d+)\n?$/.exec(text ?? '');
   return match === null ? undefined : { pid: Number(match[1]), started: BigInt(match[2] ?? 0) };
+}
+
+function readLinkIfThere(link: string): string | undefined {
+  try {
+    return readlinkSync(link);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 function readIfThere(file: string): string | undefined {

@@ -1,19 +1,15 @@
 /** Containers by id and name: reserve, find, list, remove, and sweep what a killed helper left. */
 import { randomBytes } from 'node:crypto';
-import {
-  mkdirSync,
-  readdirSync,
-  readlinkSync,
-  rmdirSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readlinkSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import type { ImageUse } from '../image/remove.ts';
 import { checkErrno, native } from '../kernel/native.ts';
-import type { ContainerId, HostPath } from '../lib/brands.ts';
+import { type ContainerId, type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import { readCgroupHost } from '../runtime/host-facts.ts';
+import { stringifyExactJson } from '../spec/exact-json.ts';
 import {
   type ContainerRecord,
   type ContainerState,
@@ -23,11 +19,17 @@ import {
   readState,
 } from './container-record.ts';
 import { randomName } from './names.ts';
-import { containerDir, type EnginePaths, runDir } from './paths.ts';
+import { containerDir, type EnginePaths, ownerLink, runDir } from './paths.ts';
 
 export interface Container {
   readonly record: ContainerRecord;
   readonly state: ContainerState;
+}
+
+/** A container may have an id and not yet, or no longer, a name. */
+interface ContainerNames {
+  readonly id: ContainerId;
+  readonly name: string | undefined;
 }
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
@@ -66,10 +68,16 @@ export function reserveName(paths: EnginePaths, id: ContainerId, name: string | 
   }
 }
 
-/** Makes the container's directories. The owner mark comes first: what has a living owner is not swept. */
+/**
+ * Says that this process makes, and looks after, the container. A link is made with its content in one step: what has a
+ * living owner is never swept, so it comes before everything else of the container.
+ */
+export function claimContainer(paths: EnginePaths, id: ContainerId): void {
+  symlinkSync(ownMark(), ownerLink(paths, id));
+}
+
 export function createDirectories(paths: EnginePaths, id: ContainerId): void {
   mkdirSync(runDir(paths, id), { mode: 0o700 });
-  writeFileSync(join(runDir(paths, id), 'owner'), ownMark(), { mode: 0o600 });
   const dir = containerDir(paths, id);
   mkdirSync(dir, { mode: 0o710 });
   // The mode of upper is the mode of `/` inside.
@@ -79,7 +87,7 @@ export function createDirectories(paths: EnginePaths, id: ContainerId): void {
 }
 
 export function writeRecord(paths: EnginePaths, record: ContainerRecord): void {
-  writeFileSync(join(containerDir(paths, record.id), 'config.json'), `${JSON.stringify(record)}\n`, {
+  writeFileSync(join(containerDir(paths, record.id), 'config.json'), `${stringifyExactJson(record)}\n`, {
     mode: 0o600,
   });
 }
@@ -91,6 +99,16 @@ export function listContainers(paths: EnginePaths): readonly Container[] {
       return record === undefined ? [] : [{ record, state: readState(paths, id) }];
     })
     .sort((a, b) => b.record.created.localeCompare(a.record.created));
+}
+
+/** What the images are needed for. */
+export function imageUses(paths: EnginePaths): readonly ImageUse[] {
+  return listContainers(paths).map(({ record, state }) => ({
+    imageId: record.imageId,
+    containerId: record.id,
+    running: state.status === 'running',
+    layers: record.chainIds,
+  }));
 }
 
 /** By name, id, or the beginning of an id that only one container has. */
@@ -126,18 +144,44 @@ export function signalContainer({ record, state }: Container, signal: number): v
   );
 }
 
-/** Removes everything of a container that does not run. */
-export function removeContainer(paths: EnginePaths, record: Pick<ContainerRecord, 'id' | 'name'>): void {
+/** How often, and how long apart, a killed container's helper is looked for: it cleans up before it is gone. */
+const POLL_MS = 5;
+const POLL_LIMIT_MS = 10_000;
+
+/** Removes a container; a running one only by force. It waits for the helper, which has its own cleaning up to do. */
+export async function stopAndRemove(paths: EnginePaths, container: Container, force: boolean): Promise<void> {
+  const { record, state } = container;
+  if (state.status === 'running') {
+    if (!force) {
+      throw new TsrunError('STILL_RUNNING', `Cannot remove container ${record.name}: it is running`, {
+        hint: `stop it first (tsrun kill ${record.name}), or remove it with -f`,
+        exitCode: 1,
+      });
+    }
+    signalContainer(container, constants.signals.SIGKILL);
+  }
+  for (let waitedMs = 0; hasOwner(paths, record.id); waitedMs += POLL_MS) {
+    if (waitedMs > POLL_LIMIT_MS)
+      throw new TsrunError('HELPER_STAYS', `Cannot remove container ${record.name}: its helper does not end`);
+    await setTimeout(POLL_MS);
+  }
+  removeContainer(paths, record);
+}
+
+/** Removes everything of a container that nobody looks after. */
+export function removeContainer(paths: EnginePaths, record: ContainerNames): void {
   for (const path of ownedPaths(paths, record)) removeTree(path);
   removeCgroup(record.id);
 }
 
-/** In the order of removal: as long as the directory is there, a half-removed container can be found and removed again. */
-export function ownedPaths(
-  paths: EnginePaths,
-  { id, name }: Pick<ContainerRecord, 'id' | 'name'>,
-): readonly HostPath[] {
-  return [join(paths.names, name) as HostPath, runDir(paths, id), containerDir(paths, id)];
+/** In the order of removal: the owner goes last, so that nobody else sweeps what is just being removed. */
+export function ownedPaths(paths: EnginePaths, { id, name }: ContainerNames): readonly HostPath[] {
+  return [
+    ...(name === undefined ? [] : [hostPath(join(paths.names, name))]),
+    containerDir(paths, id),
+    runDir(paths, id),
+    ownerLink(paths, id),
+  ];
 }
 
 /** Removes containers that should have removed themselves, and halves of containers, when nobody looks after them. */
@@ -154,14 +198,15 @@ export function sweep(paths: EnginePaths): void {
   }
 }
 
-function nameOf(paths: EnginePaths, id: ContainerId): string {
-  return entries(paths.names).find((name) => readlinkSync(join(paths.names, name)) === id) ?? id;
+function nameOf(paths: EnginePaths, id: ContainerId): string | undefined {
+  return entries(paths.names).find((name) => readlinkSync(join(paths.names, name)) === id);
 }
 
 function listIds(paths: EnginePaths): ContainerId[] {
-  return [...new Set([...entries(paths.containers), ...entries(paths.runRoot)])].filter((name) =>
-    /^[0-9a-f]{64}$/.test(name),
-  ) as ContainerId[];
+  const names = [...entries(paths.containers), ...entries(paths.runRoot)].map((name) =>
+    name.replace(/\.owner$/, ''),
+  );
+  return [...new Set(names)].filter((name) => /^[0-9a-f]{64}$/.test(name)) as ContainerId[];
 }
 
 function entries(directory: string): string[] {
@@ -186,9 +231,4 @@ function removeCgroup(id: ContainerId): void {
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
   }
-}
-
-/** Gives a name back that no container came of. */
-export function releaseName(paths: EnginePaths, name: string): void {
-  unlinkSync(join(paths.names, name));
 }

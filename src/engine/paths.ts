@@ -34,6 +34,8 @@ export function enginePaths(env: NodeJS.ProcessEnv): EnginePaths {
 export const containerDir = (paths: EnginePaths, id: ContainerId): HostPath =>
   hostPath(join(paths.containers, id));
 export const runDir = (paths: EnginePaths, id: ContainerId): HostPath => hostPath(join(paths.runRoot, id));
+export const ownerLink = (paths: EnginePaths, id: ContainerId): HostPath =>
+  hostPath(join(paths.runRoot, `${id}.owner`));
 
 /** Makes the directories, and refuses a data root in which no overlay can be mounted. */
 export function prepareRoots(paths: EnginePaths): void {

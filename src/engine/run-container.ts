@@ -2,7 +2,8 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readFileFromLayers } from '../image/layer-view.ts';
-import { openImageStore, type ResolvedImage } from '../image/store.ts';
+import type { ResolvedImage } from '../image/resolved.ts';
+import { openImageStore } from '../image/store.ts';
 import { type ResolvedUser, resolveUser } from '../image/user.ts';
 import type { Plan } from '../kernel/ops.ts';
 import { type ContainerId, containerPath, type HostPath, hostPath } from '../lib/brands.ts';
@@ -16,6 +17,7 @@ import type { ContainerOptions } from './container-options.ts';
 import { containerSpec } from './container-spec.ts';
 import {
   cgroupName,
+  claimContainer,
   createDirectories,
   newContainerId,
   ownedPaths,
@@ -36,18 +38,23 @@ export interface PreparedContainer {
  * Everything of `run` but the launch: the container has its name and directories, and is removed again if this
  * throws. `reporter` is the argv that explains a failed start.
  */
-export function prepareContainer(
+export async function prepareContainer(
   paths: EnginePaths,
   options: ContainerOptions,
   reporter: (id: ContainerId) => readonly string[],
-): PreparedContainer {
+): Promise<PreparedContainer> {
   checkRoot(`run ${options.image}`);
-  const drafted = draftContainer(paths, options);
-  const { id, image, spec } = drafted;
   prepareRoots(paths);
   sweep(paths);
-  const name = reserveName(paths, id, options.name);
+  const images = openImageStore(paths.dataRoot);
+  // Until the container is on record, nothing else says that its image is in use.
+  using _held = await images.hold();
+  const drafted = draftContainer(paths, options, await images.resolve(options.image));
+  const { id, image, spec } = drafted;
+  claimContainer(paths, id);
+  let name: string | undefined;
   try {
+    name = reserveName(paths, id, options.name);
     createDirectories(paths, id);
     const dir = containerDir(paths, id);
     writeEngineFiles(dir, spec.hostname ?? '', options.network);
@@ -76,8 +83,9 @@ export function prepareContainer(
 }
 
 /** The plan of a container that is not made: nothing on disk is touched. */
-export function explainContainer(paths: EnginePaths, options: ContainerOptions): Plan {
-  const drafted = draftContainer(paths, options);
+export async function explainContainer(paths: EnginePaths, options: ContainerOptions): Promise<Plan> {
+  const image = await openImageStore(paths.dataRoot).resolve(options.image);
+  const drafted = draftContainer(paths, options, image);
   const { id } = drafted;
   const name = options.name ?? 'explained';
   const state: StateFiles = {
@@ -96,9 +104,8 @@ interface Draft {
   readonly host: HostFacts;
 }
 
-function draftContainer(paths: EnginePaths, options: ContainerOptions): Draft {
+function draftContainer(paths: EnginePaths, options: ContainerOptions, image: ResolvedImage): Draft {
   const host = readHostFacts();
-  const image = openImageStore(paths.dataRoot).resolve(options.image);
   const id = newContainerId();
   const hostname = checkHostname(options.hostname ?? id.slice(0, 12));
   const user = userOf(image, options);
@@ -133,7 +140,7 @@ function overlayRoot(paths: EnginePaths, image: ResolvedImage, dir: HostPath): O
   return {
     kind: 'overlay',
     layersDir: paths.layers,
-    lower: image.layers.map((layer) => layer.link).toReversed(),
+    lower: image.layers.map((layer) => `l/${layer.link}`).toReversed(),
     upper: hostPath(join(dir, 'upper')),
     work: hostPath(join(dir, 'work')),
     mountPoint: hostPath(join(dir, 'rootfs')),

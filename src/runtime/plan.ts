@@ -267,7 +267,7 @@ function planExitRecord(state: StateFiles | undefined): readonly Op[] {
 
 function planRemoval(state: StateFiles | undefined): readonly (OpGroup | undefined)[] {
   if (state === undefined) return [];
-  const ops = state.owned.map(
+  const ops = state.owned.toReversed().map(
     (path): Op => ({
       op: 'remove_tree',
       path,

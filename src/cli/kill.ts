@@ -1,0 +1,43 @@
+/** `tsrun kill`: send a signal to the first process of running containers. */
+import { constants } from 'node:os';
+import { findContainer, signalContainer } from '../engine/container-store.ts';
+import { forEach } from './each.ts';
+import { checkCount, type FlagTable, parseFlags, type Syntax, usage } from './flags.ts';
+import type { Context, Verb } from './verb.ts';
+
+const FLAGS = {
+  signal: { short: 's', type: 'text', value: 'SIGNAL', help: 'name or number; KILL when not given' },
+} as const satisfies FlagTable;
+const SYNTAX: Syntax = { verb: 'kill' };
+
+export const verb: Verb = {
+  synopsis: 'kill [flags] CONTAINER...',
+  summary: 'Send a signal to running containers',
+  flags: FLAGS,
+  run,
+};
+
+function run(args: readonly string[], { paths }: Context): Promise<number> {
+  const { flags, rest } = parseFlags(FLAGS, args, SYNTAX);
+  checkCount(SYNTAX, rest, 1);
+  const signal = signalNumber(flags.signal ?? 'KILL');
+  return forEach(rest, (name) => {
+    signalContainer(findContainer(paths, name), signal);
+    process.stdout.write(`${name}\n`);
+  });
+}
+
+/** The highest real-time signal; signal(7). */
+const LAST_SIGNAL = 64;
+
+/** `TERM`, `SIGTERM`, `sigterm` or `15`. */
+function signalNumber(text: string): number {
+  const number = /^\d+$/.test(text)
+    ? Number(text)
+    : Object.entries(constants.signals).find(
+        ([name]) => name === `SIG${text.toUpperCase().replace(/^SIG/, '')}`,
+      )?.[1];
+  if (number === undefined || number < 1 || number > LAST_SIGNAL)
+    throw usage(SYNTAX, `invalid signal: ${text}`);
+  return number;
+}

@@ -1,0 +1,57 @@
+/** `tsrun ps`: the containers there are. */
+import type { ContainerState } from '../engine/container-record.ts';
+import { type Container, listContainers, sweep } from '../engine/container-store.ts';
+import { escapeForTerminal } from '../lib/errors.ts';
+import { checkCount, type FlagTable, parseFlags, type Syntax } from './flags.ts';
+import { ago, formatTable } from './table.ts';
+import type { Context, Verb } from './verb.ts';
+
+const FLAGS = {
+  all: { short: 'a', type: 'switch', help: 'show those that do not run as well' },
+  quiet: { short: 'q', type: 'switch', help: 'print ids only' },
+  'no-trunc': { type: 'switch', help: 'do not shorten ids and commands' },
+} as const satisfies FlagTable;
+const SYNTAX: Syntax = { verb: 'ps' };
+
+export const verb: Verb = { synopsis: 'ps [flags]', summary: 'List containers', flags: FLAGS, run };
+
+function run(args: readonly string[], { paths }: Context): number {
+  const { flags, rest } = parseFlags(FLAGS, args, SYNTAX);
+  checkCount(SYNTAX, rest, 0, 0);
+  sweep(paths);
+  const shown = listContainers(paths).filter(({ state }) => flags.all || state.status === 'running');
+  const id = ({ record }: Container) => (flags['no-trunc'] ? record.id : record.id.slice(0, 12));
+  if (flags.quiet) {
+    process.stdout.write(shown.map((c) => `${id(c)}\n`).join(''));
+    return 0;
+  }
+  const now = Date.now();
+  const rows = shown.map((c) => [
+    id(c),
+    escapeForTerminal(c.record.image),
+    shownCommand(c.record.spec.process.args, flags['no-trunc']),
+    ago(Date.parse(c.record.created), now),
+    shownState(c.state, Date.parse(c.record.created), now),
+    c.record.name,
+  ]);
+  process.stdout.write(formatTable(['CONTAINER ID', 'IMAGE', 'COMMAND', 'CREATED', 'STATUS', 'NAMES'], rows));
+  return 0;
+}
+
+function shownCommand(args: readonly string[], whole: boolean): string {
+  const text = escapeForTerminal(args.join(' '));
+  return `"${whole || text.length <= 20 ? text : `${text.slice(0, 19)}…`}"`;
+}
+
+function shownState(state: ContainerState, createdMs: number, now: number): string {
+  switch (state.status) {
+    case 'created':
+      return 'Created';
+    case 'running':
+      return `Up ${ago(createdMs, now).replace(/ ago$/, '')}`;
+    case 'exited':
+      return `Exited (${state.exitCode})${state.finishedAtMs === undefined ? '' : ` ${ago(state.finishedAtMs, now)}`}`;
+    default:
+      return state satisfies never;
+  }
+}

@@ -1,0 +1,52 @@
+/** A container as `docker inspect` describes one; the fields this engine has, under Docker's names. */
+import { join } from 'node:path';
+import type { Container } from './container-store.ts';
+import { containerDir, type EnginePaths } from './paths.ts';
+
+export function describeContainer(
+  paths: EnginePaths,
+  { record, state }: Container,
+): Readonly<Record<string, unknown>> {
+  const { process, mounts, root, hostname, linux } = record.spec;
+  const dir = containerDir(paths, record.id);
+  const binds = mounts.filter((m) => m.type === 'bind');
+  return {
+    Id: record.id,
+    Created: record.created,
+    Path: process.args[0],
+    Args: process.args.slice(1),
+    State: {
+      Status: state.status,
+      Running: state.status === 'running',
+      Pid: state.status === 'running' ? state.process.pid : 0,
+      ExitCode: state.status === 'exited' ? state.exitCode : 0,
+      ...(state.status === 'exited' && state.finishedAtMs !== undefined
+        ? { FinishedAt: new Date(state.finishedAtMs).toISOString() }
+        : {}),
+    },
+    Image: record.imageId,
+    Name: `/${record.name}`,
+    HostConfig: {
+      AutoRemove: record.autoRemove,
+      ReadonlyRootfs: root.readonly ?? false,
+      Binds: binds.map((m) => `${m.source}:${m.destination}${m.options?.includes('rro') ? ':ro' : ''}`),
+      NetworkMode: linux.namespaces.some((n) => n.type === 'network') ? 'none' : 'host',
+      PidsLimit: linux.resources?.pids?.limit ?? 0,
+    },
+    GraphDriver: { Name: 'overlay2', Data: { UpperDir: join(dir, 'upper'), WorkDir: join(dir, 'work') } },
+    Mounts: binds.map((m) => ({
+      Type: 'bind',
+      Source: m.source,
+      Destination: m.destination,
+      RW: !m.options?.includes('rro'),
+    })),
+    Config: {
+      Hostname: hostname,
+      User: `${process.user.uid}:${process.user.gid}`,
+      Tty: process.terminal,
+      Env: process.env,
+      Image: record.image,
+      WorkingDir: process.cwd,
+    },
+  };
+}
