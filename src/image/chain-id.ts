@@ -1,6 +1,6 @@
 /** Chain IDs: the identity of a layer together with all layers below it. OCI Image Specification, config.md. */
-import { createHash } from 'node:crypto';
 import type { Digest } from '../lib/brands.ts';
+import { Digester } from './hash.ts';
 
 /** The chain ID of each of `diffIds`, lowest first. */
 export function chainIds(diffIds: readonly Digest[]): Digest[] {
@@ -17,5 +17,5 @@ export function nextChainId(below: Digest | undefined, diffId: Digest): Digest {
 }
 
 function sha256(text: string): Digest {
-  return `sha256:${createHash('sha256').update(text).digest('hex')}` as Digest;
+  return new Digester('sha256').update(text).digest();
 }

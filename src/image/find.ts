@@ -2,9 +2,10 @@
 import type { Digest } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
 import { type Descriptor, isDigest, MANIFEST_TYPES, parseManifest } from '../spec/image.ts';
-import { type Blobs, factsOf } from './blobs.ts';
+import { readDocument } from './documents.ts';
 import { entriesOf, nameOf } from './image-index.ts';
 import { familiarName, fullName, parseReference, type Reference } from './reference.ts';
+import type { StorePaths } from './store-paths.ts';
 
 export interface FoundImage {
   readonly entry: Descriptor;
@@ -15,12 +16,12 @@ export interface FoundImage {
 const ID = /^(?:sha256:)?([0-9a-f]{1,64})$/;
 
 /** Throws IMAGE_NOT_FOUND, IMAGE_ID_AMBIGUOUS or IMAGE_REFERENCE_INVALID. */
-export function findImage(entries: readonly Descriptor[], blobs: Blobs, text: string): FoundImage {
+export function findImage(entries: readonly Descriptor[], paths: StorePaths, text: string): FoundImage {
   const digits = ID.exec(text)?.[1];
   const reference = digits?.length === 64 || text.startsWith('sha256:') ? undefined : parseReference(text);
   const byName = reference && findByName(entries, reference);
   if (byName) return byName;
-  const byId = digits === undefined ? undefined : findById(entries, blobs, digits, text);
+  const byId = digits === undefined ? undefined : findById(entries, paths, digits, text);
   if (byId) return { entry: byId, name: undefined };
   if (reference === undefined && digits === undefined) parseReference(text);
   throw new TsrunError('IMAGE_NOT_FOUND', `No such image: ${reference ? familiarName(reference) : text}`, {
@@ -44,13 +45,13 @@ function findByName(entries: readonly Descriptor[], reference: Reference): Found
 
 function findById(
   entries: readonly Descriptor[],
-  blobs: Blobs,
+  paths: StorePaths,
   digits: string,
   text: string,
 ): Descriptor | undefined {
   const matches = new Map<Digest, Descriptor>();
   for (const entry of entries) {
-    const id = imageId(entry, blobs);
+    const id = imageId(entry, paths);
     if (id?.startsWith(`sha256:${digits}`) && !matches.has(id)) matches.set(id, entry);
   }
   if (matches.size > 1) {
@@ -66,10 +67,10 @@ function findById(
 }
 
 /** The image ID: the digest of its config. Undefined for an entry that is no image, or is damaged. */
-export function imageId(entry: Descriptor, blobs: Blobs): Digest | undefined {
+export function imageId(entry: Descriptor, paths: StorePaths): Digest | undefined {
   if (!MANIFEST_TYPES.has(entry.mediaType) || !isDigest(entry.digest)) return undefined;
   try {
-    return parseManifest(blobs.readDocument(factsOf(entry)), entry.mediaType, entry.digest).config.digest;
+    return parseManifest(readDocument(paths, entry), entry.mediaType, entry.digest).config.digest;
   } catch (error) {
     if (error instanceof TsrunError) return undefined;
     throw error;

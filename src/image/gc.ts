@@ -13,8 +13,8 @@ import {
   parseIndex,
   parseManifest,
 } from '../spec/image.ts';
-import { Blobs, factsOf } from './blobs.ts';
 import { chainIds } from './chain-id.ts';
+import { hasBlob, readDocument } from './documents.ts';
 import { ImageIndex } from './image-index.ts';
 import { Layers } from './layers.ts';
 import type { StorePaths } from './store-paths.ts';
@@ -22,8 +22,7 @@ import type { StorePaths } from './store-paths.ts';
 /** `usedLayers`: chain IDs that containers are mounted on. The caller has the store alone (see work.ts). */
 export function collectGarbage(paths: StorePaths, usedLayers: Iterable<Digest>): void {
   const needed: Needed = { blobs: new Set(), layers: new Set(usedLayers), resolved: new Set() };
-  const blobs = new Blobs(paths);
-  for (const entry of new ImageIndex(paths).entries()) mark(blobs, entry, needed);
+  for (const entry of new ImageIndex(paths).entries()) mark(paths, entry, needed);
 
   const resolvedNames = new Set([...needed.resolved].map((digest) => paths.resolvedImage(digest)));
   for (const name of readdirSync(paths.resolved)) {
@@ -42,20 +41,20 @@ interface Needed {
   readonly resolved: Set<Digest>;
 }
 
-function mark(blobs: Blobs, entry: Descriptor, needed: Needed): void {
+function mark(paths: StorePaths, entry: Descriptor, needed: Needed): void {
   if (needed.blobs.has(entry.digest)) return;
   needed.blobs.add(entry.digest);
   const what = `the document ${entry.digest}`;
   if (INDEX_TYPES.has(entry.mediaType)) {
-    const index = parseIndex(blobs.readDocument(factsOf(entry)), entry.mediaType, what);
-    for (const child of index.manifests) if (blobs.has(factsOf(child))) mark(blobs, child, needed);
+    const index = parseIndex(readDocument(paths, entry), entry.mediaType, what);
+    for (const child of index.manifests) if (hasBlob(paths, child)) mark(paths, child, needed);
   }
   if (!MANIFEST_TYPES.has(entry.mediaType)) return;
   needed.resolved.add(entry.digest);
-  const manifest = parseManifest(blobs.readDocument(factsOf(entry)), entry.mediaType, what);
+  const manifest = parseManifest(readDocument(paths, entry), entry.mediaType, what);
   needed.blobs.add(manifest.config.digest);
   for (const layer of manifest.layers) needed.blobs.add(layer.digest);
-  const config = parseImageConfig(blobs.readDocument(manifest.config), manifest.layers.length, what);
+  const config = parseImageConfig(readDocument(paths, manifest.config), manifest.layers.length, what);
   for (const chainId of chainIds(config.diffIds)) needed.layers.add(chainId);
 }
 

@@ -27,7 +27,17 @@ export class ImageIndex {
     using _lock = FileLock.waitBriefly(this.#paths.indexLock, 'exclusive');
     const before = this.entries();
     const manifests = change(before);
-    if (manifests === before) return;
+    if (manifests !== before) this.#write(manifests);
+  }
+
+  /** Writes an empty index where there is none, so that the layout is complete for other tools. */
+  create(): void {
+    if (existsSync(this.#paths.index)) return;
+    using _lock = FileLock.waitBriefly(this.#paths.indexLock, 'exclusive');
+    if (!existsSync(this.#paths.index)) this.#write([]);
+  }
+
+  #write(manifests: readonly Descriptor[]): void {
     const document = { schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests };
     writeFileDurably(this.#paths, this.#paths.index, `${JSON.stringify(document, undefined, 2)}\n`);
   }

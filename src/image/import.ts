@@ -2,7 +2,7 @@
 import type { Digest } from '../lib/brands.ts';
 import { addManifest, layerMediaType } from './archive/docker-archive.ts';
 import { type ArchiveInput, inputBytes } from './archive/open.ts';
-import { Blobs } from './blobs.ts';
+import { addBlob, addDocument, readBlob } from './blobs.ts';
 import { applyChanges } from './changes.ts';
 import { type Compression, compressionOf, decompress } from './decompress.ts';
 import { ImageIndex } from './image-index.ts';
@@ -31,9 +31,8 @@ export async function importImage(
   const name = options.name === undefined ? undefined : fullName(parseReference(options.name));
   const config = applyChanges(options.changes ?? []);
   using _work = await startWork(paths);
-  const blobs = new Blobs(paths);
-  const blob = await blobs.add(inputBytes(input));
-  const layer = await new Layers(paths).unpack(decompress(blobs.read(blob)), []);
+  const blob = await addBlob(paths, inputBytes(input));
+  const layer = await new Layers(paths).unpack(decompress(readBlob(paths, blob)), []);
   const created = (options.created ?? new Date()).toISOString();
   const image = {
     created,
@@ -43,9 +42,9 @@ export async function importImage(
     rootfs: { type: 'layers', diff_ids: [layer.diffId] },
     history: [{ created, comment: options.message ?? 'imported by tsrun' }],
   };
-  const configBlob = await blobs.addDocument(Buffer.from(JSON.stringify(image)));
-  const mediaType = layerMediaType(await compressionOfBlob(blobs.read(blob)));
-  const manifest = await addManifest(blobs, configBlob, [{ mediaType, ...blob }]);
+  const configBlob = await addDocument(paths, Buffer.from(JSON.stringify(image)));
+  const mediaType = layerMediaType(await compressionOfBlob(readBlob(paths, blob)));
+  const manifest = await addManifest(paths, configBlob, [{ mediaType, ...blob }]);
   await prepareImage(paths, manifest);
   new ImageIndex(paths).add(manifest, name);
   return configBlob.digest;

@@ -1,7 +1,7 @@
 /** `tsrun images`: one line for each name, as Docker shows them. */
 import type { Digest } from '../lib/brands.ts';
 import { type Descriptor, MANIFEST_TYPES, parseImageConfig, parseManifest } from '../spec/image.ts';
-import { Blobs, factsOf } from './blobs.ts';
+import { readDocument } from './documents.ts';
 import { ImageIndex, nameOf } from './image-index.ts';
 import { familiarRepository, parseReference } from './reference.ts';
 import { readResolved } from './resolved.ts';
@@ -21,11 +21,10 @@ export interface ImageSummary {
 
 /** Newest first. */
 export function listImages(paths: StorePaths): ImageSummary[] {
-  const blobs = new Blobs(paths);
   return new ImageIndex(paths)
     .entries()
     .filter((entry) => MANIFEST_TYPES.has(entry.mediaType))
-    .map((entry) => ({ ...nameParts(entry), ...facts(paths, blobs, entry), manifestDigest: entry.digest }))
+    .map((entry) => ({ ...nameParts(entry), ...facts(paths, entry), manifestDigest: entry.digest }))
     .sort((a, b) => (b.created ?? '').localeCompare(a.created ?? ''));
 }
 
@@ -36,21 +35,13 @@ function nameParts(entry: Descriptor): Pick<ImageSummary, 'repository' | 'tag'> 
   return { repository: familiarRepository(reference), tag: reference.tag };
 }
 
-function facts(
-  paths: StorePaths,
-  blobs: Blobs,
-  entry: Descriptor,
-): Pick<ImageSummary, 'id' | 'created' | 'sizeBytes'> {
+function facts(paths: StorePaths, entry: Descriptor): Pick<ImageSummary, 'id' | 'created' | 'sizeBytes'> {
   const resolved = readResolved(paths, entry.digest);
   if (resolved) return { id: resolved.id, created: resolved.config.created, sizeBytes: resolved.sizeBytes };
-  const manifest = parseManifest(
-    blobs.readDocument(factsOf(entry)),
-    entry.mediaType,
-    `the manifest ${entry.digest}`,
-  );
+  const manifest = parseManifest(readDocument(paths, entry), entry.mediaType, `the manifest ${entry.digest}`);
   const { digest } = manifest.config;
   const config = parseImageConfig(
-    blobs.readDocument(manifest.config),
+    readDocument(paths, manifest.config),
     manifest.layers.length,
     `the image config ${digest}`,
   );

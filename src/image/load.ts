@@ -4,7 +4,6 @@ import { arriveFromDockerArchive } from './archive/docker-archive.ts';
 import { arriveFromOciLayout } from './archive/oci-layout.ts';
 import { type ArchiveInput, openArchive } from './archive/open.ts';
 import { archiveError } from './archive/source.ts';
-import { Blobs } from './blobs.ts';
 import { ImageIndex } from './image-index.ts';
 import { prepareImage } from './prepare.ts';
 import { familiarName, parseReference } from './reference.ts';
@@ -20,7 +19,6 @@ export interface LoadedImage {
 export async function loadImages(paths: StorePaths, input: ArchiveInput): Promise<LoadedImage[]> {
   using _work = await startWork(paths);
   using source = await openArchive(paths, input);
-  const blobs = new Blobs(paths);
   const index = new ImageIndex(paths);
   const arrived = await arriveAll();
   const loaded: LoadedImage[] = [];
@@ -33,8 +31,8 @@ export async function loadImages(paths: StorePaths, input: ArchiveInput): Promis
 
   /** Archives of newer Dockers are both; manifest.json then has the names as `docker load` takes them. */
   async function arriveAll() {
-    if (source.file('manifest.json')) return arriveFromDockerArchive(source, blobs);
-    if (source.file('index.json')) return arriveFromOciLayout(source, blobs);
+    if (source.file('manifest.json')) return arriveFromDockerArchive(source, paths);
+    if (source.file('index.json')) return arriveFromOciLayout(source, paths);
     throw archiveError('it has neither manifest.json (docker save) nor index.json (OCI image layout)');
   }
 }

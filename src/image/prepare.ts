@@ -2,9 +2,10 @@
 import { TsrunError } from '../lib/errors.ts';
 import { type Descriptor, parseImageConfig, parseManifest } from '../spec/image.ts';
 import { parseJsonDocument } from '../spec/image-json.ts';
-import { Blobs, factsOf } from './blobs.ts';
+import { readBlob } from './blobs.ts';
 import { chainIds } from './chain-id.ts';
 import { decompress } from './decompress.ts';
+import { readDocument } from './documents.ts';
 import { type LayerInfo, Layers } from './layers.ts';
 import { type ResolvedImage, readResolved, writeResolved } from './resolved.ts';
 import type { StorePaths } from './store-paths.ts';
@@ -13,14 +14,9 @@ import type { StorePaths } from './store-paths.ts';
 export async function prepareImage(paths: StorePaths, entry: Descriptor): Promise<ResolvedImage> {
   const ready = readResolved(paths, entry.digest);
   if (ready) return ready;
-  const blobs = new Blobs(paths);
   const layers = new Layers(paths);
-  const manifest = parseManifest(
-    blobs.readDocument(factsOf(entry)),
-    entry.mediaType,
-    `the manifest ${entry.digest}`,
-  );
-  const configBytes = blobs.readDocument(factsOf(manifest.config));
+  const manifest = parseManifest(readDocument(paths, entry), entry.mediaType, `the manifest ${entry.digest}`);
+  const configBytes = readDocument(paths, manifest.config);
   const config = parseImageConfig(
     configBytes,
     manifest.layers.length,
@@ -40,7 +36,7 @@ export async function prepareImage(paths: StorePaths, entry: Descriptor): Promis
   for (const [i, layer] of manifest.layers.entries()) {
     const chainId = chain[i];
     const known = chainId && layers.info(chainId);
-    const tar = () => decompress(blobs.read(factsOf(layer)));
+    const tar = () => decompress(readBlob(paths, layer));
     unpacked.push(known ?? (await layers.unpack(tar(), chain.slice(0, i), config.diffIds[i])));
   }
   const sizeBytes = unpacked.reduce((sum, layer) => sum + layer.sizeBytes, 0);

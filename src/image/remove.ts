@@ -1,10 +1,9 @@
 /** `tsrun rmi`, with Docker's rules: a name goes; with the last name goes the image; what containers use stays. */
 import type { Digest } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
-import { Blobs } from './blobs.ts';
 import { findImage, imageId } from './find.ts';
 import { collectGarbage } from './gc.ts';
-import { entriesOf, ImageIndex, nameOf, withoutName } from './image-index.ts';
+import { ImageIndex, nameOf, withoutName } from './image-index.ts';
 import { familiarName, familiarRepository, parseReference } from './reference.ts';
 import type { StorePaths } from './store-paths.ts';
 import { startRemoval } from './work.ts';
@@ -39,23 +38,23 @@ export async function removeImage(
   options: RemoveOptions,
 ): Promise<RemovedImage> {
   using _alone = await startRemoval(paths);
-  const blobs = new Blobs(paths);
   const uses = options.uses();
   let removed: RemovedImage = { untagged: [], deleted: undefined };
   new ImageIndex(paths).update((entries) => {
-    const { entry, name } = findImage(entries, blobs, text);
-    const id = imageId(entry, blobs) ?? entry.digest;
-    const names = entriesOf(entries, entry.digest).flatMap((e) => nameOf(e) ?? []);
+    const { entry, name } = findImage(entries, paths, text);
+    const id = imageId(entry, paths) ?? entry.digest;
+    const same = entries.filter((e) => e === entry || imageId(e, paths) === id);
+    const names = same.flatMap((e) => nameOf(e) ?? []);
     const going = name === undefined ? names : [name];
     const untagged = going.map((n) => familiarName(parseReference(n)));
     if (going.length < names.length) {
       removed = { untagged, deleted: undefined };
-      return withoutName(entries, going[0] as string);
+      return entries.filter((e) => e !== entry);
     }
     if (name === undefined && !options.force) refuseSeveralRepositories(text, names);
     const stays = refuseOrKeepUsed(text, id, uses, options.force ?? false, name !== undefined);
     removed = { untagged, deleted: stays ? undefined : id };
-    return stays ? going.reduce(withoutName, entries) : entries.filter((e) => e.digest !== entry.digest);
+    return stays ? going.reduce(withoutName, entries) : entries.filter((e) => !same.includes(e));
   });
   collectGarbage(
     paths,

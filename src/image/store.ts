@@ -7,9 +7,8 @@
 import { mkdirSync } from 'node:fs';
 import type { Digest, HostPath } from '../lib/brands.ts';
 import type { ArchiveInput } from './archive/open.ts';
-import { Blobs } from './blobs.ts';
-import { findImage } from './find.ts';
-import { entriesOf, ImageIndex, nameOf, withName } from './image-index.ts';
+import { findImage, imageId } from './find.ts';
+import { ImageIndex, nameOf, withName } from './image-index.ts';
 import type { ImportOptions } from './import.ts';
 import type { ImageInspection } from './inspect.ts';
 import type { ImageSummary } from './list.ts';
@@ -30,12 +29,10 @@ export function openImageStore(dataRoot: HostPath): ImageStore {
 export class ImageStore {
   readonly paths: StorePaths;
   readonly #index: ImageIndex;
-  readonly #blobs: Blobs;
 
   constructor(dataRoot: HostPath) {
     this.paths = new StorePaths(dataRoot);
     this.#index = new ImageIndex(this.paths);
-    this.#blobs = new Blobs(this.paths);
   }
 
   /**
@@ -43,7 +40,7 @@ export class ImageStore {
    * layers are unpacked. Throws IMAGE_NOT_FOUND, IMAGE_ID_AMBIGUOUS or IMAGE_REFERENCE_INVALID.
    */
   resolveUnpacked(text: string): ResolvedImage | undefined {
-    const { entry } = findImage(this.#index.entries(), this.#blobs, text);
+    const { entry } = findImage(this.#index.entries(), this.paths, text);
     return readResolved(this.paths, entry.digest);
   }
 
@@ -56,7 +53,7 @@ export class ImageStore {
       import('./work.ts'),
     ]);
     using _work = await startWork(this.paths);
-    return prepareImage(this.paths, findImage(this.#index.entries(), this.#blobs, text).entry);
+    return prepareImage(this.paths, findImage(this.#index.entries(), this.paths, text).entry);
   }
 
   /**
@@ -89,7 +86,7 @@ export class ImageStore {
   tag(text: string, name: string): void {
     const reference = parseReference(name);
     this.#index.update((entries) => {
-      const { entry } = findImage(entries, this.#blobs, text);
+      const { entry } = findImage(entries, this.paths, text);
       return withName(entries, entry, fullName(reference));
     });
   }
@@ -101,12 +98,12 @@ export class ImageStore {
 
   async inspect(text: string): Promise<ImageInspection> {
     const [image, { inspectImage }] = [await this.resolve(text), await import('./inspect.ts')];
-    return inspectImage(image, this.namesOf(image.manifestDigest));
+    return inspectImage(image, this.namesOf(image.id));
   }
 
-  /** The names of an image in familiar form. */
-  namesOf(manifest: Digest): string[] {
-    const names = entriesOf(this.#index.entries(), manifest).flatMap((entry) => nameOf(entry) ?? []);
-    return names.map((name) => familiarName(parseReference(name)));
+  /** The names of an image, by its ID, in familiar form. */
+  namesOf(id: Digest): string[] {
+    const entries = this.#index.entries().filter((entry) => imageId(entry, this.paths) === id);
+    return entries.flatMap((entry) => nameOf(entry) ?? []).map((name) => familiarName(parseReference(name)));
   }
 }

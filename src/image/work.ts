@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import type { HostPath } from '../lib/brands.ts';
 import { writeFileDurably } from './durable.ts';
+import { ImageIndex } from './image-index.ts';
 import { removeTree } from './layers.ts';
 import { FileLock } from './locks.ts';
 import type { StorePaths } from './store-paths.ts';
@@ -27,6 +28,7 @@ function makeStore(paths: StorePaths): void {
   }
   const version = `${paths.layout}/oci-layout` as HostPath;
   if (!existsSync(version)) writeFileDurably(paths, version, '{"imageLayoutVersion":"1.0.0"}\n');
+  new ImageIndex(paths).create();
 }
 
 function sweepWhenAlone(paths: StorePaths): void {

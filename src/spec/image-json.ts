@@ -2,6 +2,7 @@
  * Strict reading of JSON documents from outside (registries, archives): bytes become `unknown`, and `unknown`
  * becomes a value of a known type or an error that says where in the document it was wrong.
  */
+import { isUtf8 } from 'node:buffer';
 import { TsrunError } from '../lib/errors.ts';
 
 /** Manifests, indexes and configs above this are refused unread; registries use the same cap. */
@@ -16,15 +17,10 @@ export function parseJsonDocument(bytes: Uint8Array, what: string): unknown {
   if (bytes.length > MAX_DOCUMENT_BYTES) {
     throw invalid(what, `is ${bytes.length} bytes, above the limit of ${MAX_DOCUMENT_BYTES}`);
   }
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (cause) {
-    throw invalid(what, 'is not valid UTF-8', cause);
-  }
+  if (!isUtf8(bytes)) throw invalid(what, 'is not valid UTF-8');
   refuseDeepNesting(bytes, what);
   try {
-    return JSON.parse(text);
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString());
   } catch (cause) {
     throw invalid(what, `is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   }

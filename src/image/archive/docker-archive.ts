@@ -10,25 +10,34 @@ import {
   parseDockerArchiveManifest,
   parseImageConfig,
 } from '../../spec/image.ts';
-import type { BlobFacts, Blobs } from '../blobs.ts';
+import { addBlob, addDocument } from '../blobs.ts';
 import { type Compression, compressionOf } from '../decompress.ts';
+import type { BlobFacts } from '../documents.ts';
 import { fullName, parseReference } from '../reference.ts';
+import type { StorePaths } from '../store-paths.ts';
 import type { ArrivedImage } from './arrived.ts';
 import { type ArchiveFile, type ArchiveSource, archiveError, readDocument } from './source.ts';
 
 /** Puts every blob of the archive into the store. */
-export async function arriveFromDockerArchive(source: ArchiveSource, blobs: Blobs): Promise<ArrivedImage[]> {
+export async function arriveFromDockerArchive(
+  source: ArchiveSource,
+  paths: StorePaths,
+): Promise<ArrivedImage[]> {
   const images = parseDockerArchiveManifest(await readDocument(source, 'manifest.json'), 'manifest.json');
   const arrived: ArrivedImage[] = [];
-  for (const image of images) arrived.push(await arrive(source, blobs, image));
+  for (const image of images) arrived.push(await arrive(source, paths, image));
   return arrived;
 }
 
-async function arrive(source: ArchiveSource, blobs: Blobs, image: DockerArchiveImage): Promise<ArrivedImage> {
+async function arrive(
+  source: ArchiveSource,
+  paths: StorePaths,
+  image: DockerArchiveImage,
+): Promise<ArrivedImage> {
   const names = image.RepoTags.map((tag) => fullName(parseReference(tag)));
   const configBytes = await readDocument(source, image.Config);
   const config = parseImageConfig(configBytes, image.Layers.length, image.Config);
-  const configFacts = await blobs.addDocument(configBytes);
+  const configFacts = await addDocument(paths, configBytes);
   const claimed = digestInName(image.Config);
   if (claimed !== undefined && claimed !== configFacts.digest) {
     throw new TsrunError(
@@ -41,15 +50,15 @@ async function arrive(source: ArchiveSource, blobs: Blobs, image: DockerArchiveI
   }
   const layers: Descriptor[] = [];
   for (const [i, name] of image.Layers.entries()) {
-    layers.push(await addLayer(source, blobs, name, config.diffIds[i] as Digest));
+    layers.push(await addLayer(source, paths, name, config.diffIds[i] as Digest));
   }
-  return { manifest: await addManifest(blobs, configFacts, layers), names };
+  return { manifest: await addManifest(paths, configFacts, layers), names };
 }
 
 /** An uncompressed layer must be its diff ID already here; a compressed one is checked when it is unpacked. */
 async function addLayer(
   source: ArchiveSource,
-  blobs: Blobs,
+  paths: StorePaths,
   name: string,
   diffId: Digest,
 ): Promise<Descriptor> {
@@ -57,13 +66,13 @@ async function addLayer(
   if (file === undefined) throw archiveError(`it has no layer ${JSON.stringify(name)}`);
   const compression = await compressionOfFile(file);
   const digest = compression === 'none' ? diffId : digestInName(name);
-  const facts = await blobs.add(file.read(), digest && { digest, size: file.size });
+  const facts = await addBlob(paths, file.read(), digest && { digest, size: file.size });
   return { mediaType: layerMediaType(compression), ...facts };
 }
 
 /** Writes the OCI manifest of an image whose blobs are in the store. */
 export async function addManifest(
-  blobs: Blobs,
+  paths: StorePaths,
   config: BlobFacts,
   layers: readonly Descriptor[],
 ): Promise<Descriptor> {
@@ -73,7 +82,7 @@ export async function addManifest(
     config: { mediaType: MEDIA_TYPES.ociConfig, ...config },
     layers,
   };
-  const facts = await blobs.addDocument(Buffer.from(JSON.stringify(manifest)));
+  const facts = await addDocument(paths, Buffer.from(JSON.stringify(manifest)));
   return { mediaType: MEDIA_TYPES.ociManifest, ...facts };
 }
 

@@ -11,9 +11,12 @@ import {
   parseManifest,
   REF_NAME,
 } from '../../spec/image.ts';
-import { type Blobs, digestOf, factsOf } from '../blobs.ts';
+import { addBlob, once } from '../blobs.ts';
+import { type BlobFacts, hasBlob } from '../documents.ts';
+import { digestOf } from '../hash.ts';
 import { hostArchitecture } from '../platform.ts';
 import { fullName, parseReference } from '../reference.ts';
+import type { StorePaths } from '../store-paths.ts';
 import type { ArrivedImage } from './arrived.ts';
 import { type ArchiveSource, archiveError, readDocument } from './source.ts';
 
@@ -21,7 +24,7 @@ const CONTAINERD_NAME = 'io.containerd.image.name';
 const MAX_INDEX_DEPTH = 4;
 
 /** Puts the blobs of every image that this machine can run into the store. */
-export async function arriveFromOciLayout(source: ArchiveSource, blobs: Blobs): Promise<ArrivedImage[]> {
+export async function arriveFromOciLayout(source: ArchiveSource, paths: StorePaths): Promise<ArrivedImage[]> {
   const index = parseIndex(await readDocument(source, 'index.json'), MEDIA_TYPES.ociIndex, 'index.json');
   const arrived: ArrivedImage[] = [];
   for (const entry of index.manifests) {
@@ -29,7 +32,7 @@ export async function arriveFromOciLayout(source: ArchiveSource, blobs: Blobs): 
     if (manifest === undefined) continue;
     const name = nameOfEntry(entry);
     arrived.push({
-      manifest: await arrive(source, blobs, manifest),
+      manifest: await arrive(source, paths, manifest),
       names: name === undefined ? [] : [name],
     });
   }
@@ -75,21 +78,20 @@ function fits(platform: Platform): boolean {
   return platform.os === 'linux' && platform.architecture === hostArchitecture();
 }
 
-async function arrive(source: ArchiveSource, blobs: Blobs, entry: Descriptor): Promise<Descriptor> {
+async function arrive(source: ArchiveSource, paths: StorePaths, entry: Descriptor): Promise<Descriptor> {
   const bytes = await readBlob(source, entry);
   const manifest = parseManifest(bytes, entry.mediaType, `the manifest ${entry.digest}`);
   const config = await readBlob(source, manifest.config);
   parseImageConfig(config, manifest.layers.length, `the image config ${manifest.config.digest}`);
   for (const layer of manifest.layers) {
-    const facts = factsOf(layer);
-    if (!blobs.has(facts)) await blobs.add(openBlob(source, layer).read(), facts);
+    if (!hasBlob(paths, layer)) await addBlob(paths, openBlob(source, layer).read(), layer);
   }
-  await blobs.add(once(config), factsOf(manifest.config));
-  await blobs.add(once(bytes), factsOf(entry));
-  return { mediaType: entry.mediaType, ...factsOf(entry) };
+  await addBlob(paths, once(config), manifest.config);
+  await addBlob(paths, once(bytes), entry);
+  return { mediaType: entry.mediaType, digest: entry.digest, size: entry.size };
 }
 
-async function readBlob(source: ArchiveSource, blob: Descriptor): Promise<Buffer> {
+async function readBlob(source: ArchiveSource, blob: BlobFacts): Promise<Buffer> {
   openBlob(source, blob);
   const bytes = await readDocument(source, blobName(blob));
   const digest = digestOf(bytes, blob.digest);
@@ -103,7 +105,7 @@ async function readBlob(source: ArchiveSource, blob: Descriptor): Promise<Buffer
   );
 }
 
-function openBlob(source: ArchiveSource, blob: Descriptor) {
+function openBlob(source: ArchiveSource, blob: BlobFacts) {
   const file = source.file(blobName(blob));
   if (file === undefined) throw archiveError(`it has no blob ${blob.digest}`);
   if (file.size !== blob.size)
@@ -111,10 +113,6 @@ function openBlob(source: ArchiveSource, blob: Descriptor) {
   return file;
 }
 
-function blobName(blob: Descriptor): string {
+function blobName(blob: BlobFacts): string {
   return `blobs/${blob.digest.replace(':', '/')}`;
-}
-
-async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
-  yield bytes;
 }

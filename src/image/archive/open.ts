@@ -1,10 +1,11 @@
 /** Opening what the user gives: a directory, a tar in any compression, or a stream that can be read only once. */
-import { closeSync, createReadStream, fstatSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { HostPath } from '../../lib/brands.ts';
 import { errnoOf } from '../../lib/errors.ts';
 import { compressionOf, decompress } from '../decompress.ts';
 import { temporaryPath } from '../durable.ts';
+import { readBytes } from '../read-bytes.ts';
 import type { StorePaths } from '../store-paths.ts';
 import { type ArchiveSource, archiveError, DirectorySource, TarSource } from './source.ts';
 
@@ -21,7 +22,7 @@ export async function openArchive(paths: StorePaths, input: ArchiveInput): Promi
       kept = true;
       return new TarSource(fd);
     }
-    return new TarSource(await spool(paths, bytesOf(fd)));
+    return new TarSource(await spool(paths, readBytes(fd)));
   } finally {
     if (!kept) closeSync(fd);
   }
@@ -36,7 +37,7 @@ export async function* inputBytes(input: ArchiveInput): AsyncGenerator<Buffer> {
   const fd = openPath(input.path);
   try {
     if (fstatSync(fd).isDirectory()) throw archiveError(`${JSON.stringify(input.path)} is a directory`);
-    yield* bytesOf(fd);
+    yield* readBytes(fd);
   } finally {
     closeSync(fd);
   }
@@ -53,10 +54,6 @@ function openPath(path: HostPath): number {
 function head(fd: number): Buffer {
   const bytes = Buffer.alloc(8);
   return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0));
-}
-
-function bytesOf(fd: number): AsyncIterable<Buffer> {
-  return createReadStream('', { fd, autoClose: false, highWaterMark: 256 * 1024 });
 }
 
 /** A nameless file in the store with the uncompressed bytes: an archive is read in its own order, not in the tar's. */

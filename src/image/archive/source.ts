@@ -1,9 +1,10 @@
 /** The files of an archive or directory that an image is loaded from, by name. */
-import { closeSync, constants, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { HostPath } from '../../lib/brands.ts';
 import { errnoOf, TsrunError } from '../../lib/errors.ts';
 import { MAX_DOCUMENT_BYTES } from '../../spec/image-json.ts';
+import { readBytes } from '../read-bytes.ts';
 import { type ByteString, fromText } from '../tar/bytes.ts';
 import { type TarEntry, TarReader } from '../tar/reader.ts';
 
@@ -18,7 +19,6 @@ export interface ArchiveSource extends Disposable {
   file(name: string): ArchiveFile | undefined;
 }
 
-const READ_BYTES = 256 * 1024;
 const MAX_LINKS = 10;
 const MAX_ENTRIES = 100_000;
 
@@ -125,18 +125,10 @@ function normal(name: ByteString): ByteString {
 }
 
 async function* readRange(fd: number, start: number, size: number): AsyncGenerator<Buffer> {
-  if (size === 0) return;
-  const stream = createReadStream('', {
-    fd,
-    start,
-    end: start + size - 1,
-    autoClose: false,
-    highWaterMark: READ_BYTES,
-  });
   let left = size;
-  for await (const chunk of stream) {
-    left -= (chunk as Buffer).length;
-    yield chunk as Buffer;
+  for await (const piece of readBytes(fd, start, size)) {
+    left -= piece.length;
+    yield piece;
   }
   if (left > 0) throw archiveError('it is cut off');
 }

@@ -3,10 +3,10 @@
  * while a native thread makes the files.
  */
 
-import { createHash } from 'node:crypto';
 import { closeSync, constants, openSync } from 'node:fs';
 import type { Digest, HostPath } from '../../lib/brands.ts';
 import { TsrunError } from '../../lib/errors.ts';
+import { algorithmOf, Digester } from '../hash.ts';
 import { TarReader } from '../tar/reader.ts';
 import { LayerApplier, type UnpackLimits } from './apply.ts';
 import { LowerLayers } from './lower.ts';
@@ -67,16 +67,15 @@ async function readTar(
   applier: LayerApplier,
   room: () => Promise<void>,
 ): Promise<Digest> {
-  const algorithm = request.expected?.startsWith('sha512:') ? 'sha512' : 'sha256';
-  const hash = createHash(algorithm);
+  const digester = new Digester(request.expected ? algorithmOf(request.expected) : 'sha256');
   const reader = new TarReader(applier);
   for await (const chunk of request.tar) {
-    hash.update(chunk);
+    digester.update(chunk);
     reader.write(chunk);
     await room();
   }
   reader.end();
-  const diffId = `${algorithm}:${hash.digest('hex')}` as Digest;
+  const diffId = digester.digest();
   if (request.expected === undefined || request.expected === diffId) return diffId;
   throw new TsrunError(
     'IMAGE_DIGEST_MISMATCH',
