@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readCgroupHost } from '../../src/runtime/host-facts.ts';
 import { type Contestant, PINNED_NODE, printAim, printTable, REPOSITORY, race } from './measure.ts';
 import { floor } from './start.ts';
 
@@ -23,10 +24,10 @@ export function benchCommand(scratch: string): void {
 
   const contestants = [
     emptyScript(directory),
-    floor(directory, rootfs),
+    floor(readCgroupHost().v2Mount, directory, rootfs),
     { name: 'tsrun run --rm busybox true', command: [TSRUN, 'run', '--rm', 'busybox', 'true'] },
   ];
-  const medians = race(ROUNDS, contestants, env);
+  const medians = race(ROUNDS, contestants, { env });
   const [node = Number.NaN, least = Number.NaN, ours = Number.NaN] = medians;
   printTable(
     'The whole command (ratio to an empty Node script and the floor)',

@@ -1,5 +1,5 @@
-// floor LOWER SCRATCH PROGRAM [ARGUMENT...]: the least that starting a container takes on this machine.
-// One C program, no configuration: every namespace, an overlay (upper and work in SCRATCH), the usual mounts,
+// floor CGROUP2 LOWER SCRATCH PROGRAM [ARGUMENT...]: the least that starting a container takes on this machine.
+// One C program, no configuration: a cgroup below CGROUP2 (where cgroup v2 is mounted), every namespace, an overlay (upper and work in SCRATCH), the usual mounts,
 // devices, masked and read-only paths, pivot_root, limits, capabilities, seccomp, exec, reap, clean up. What an
 // engine takes beyond this is the engine's own.
 #define _GNU_SOURCE
@@ -10,8 +10,9 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/keyctl.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
-#include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -35,51 +36,37 @@
 struct job {
   const char *lower, *scratch;
   char **argv;
-  char cgroup[128];
 };
 
-static int container(void *argument);
-static void make_cgroup(struct job *job);
+static _Noreturn void container(const struct job *job);
 
 int main(int argc, char **argv) {
-  if (argc < 4) errx(2, "usage: floor LOWER SCRATCH PROGRAM [ARGUMENT...]");
-  struct job job = {.lower = argv[1], .scratch = argv[2], .argv = argv + 3};
-  static _Alignas(16) char stack[64 * 1024];
+  if (argc < 5) errx(2, "usage: floor CGROUP2 LOWER SCRATCH PROGRAM [ARGUMENT...]");
+  const struct job job = {.lower = argv[2], .scratch = argv[3], .argv = argv + 4};
+  char name[32];
+  snprintf(name, sizeof name, "floor-%d", getpid());
 
-  make_cgroup(&job);
-  // Shares memory until the exec, like vfork: the kernel copies no page tables.
-  int flags = CLONE_VM | CLONE_VFORK | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC;
-  pid_t pid = clone(container, stack + sizeof stack, flags | SIGCHLD, &job);
+  int cgroups = open(argv[1], O_PATH | O_DIRECTORY | O_CLOEXEC);
+  CHECK(cgroups);
+  CHECK(mkdirat(cgroups, name, 0755));
+  int cgroup = openat(cgroups, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  CHECK(cgroup);
+  struct clone_args clone3 = {
+      .flags = CLONE_VFORK | CLONE_INTO_CGROUP | CLONE_NEWCGROUP | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS |
+               CLONE_NEWUTS | CLONE_NEWIPC,
+      .exit_signal = SIGCHLD,
+      .cgroup = (uint64_t)cgroup,
+  };
+  pid_t pid = (pid_t)syscall(SYS_clone3, &clone3, sizeof clone3);
   CHECK(pid);
+  if (pid == 0) container(&job);
   int status;
   CHECK(waitpid(pid, &status, 0));
-  CHECK(rmdir(job.cgroup));
+  CHECK(unlinkat(cgroups, name, AT_REMOVEDIR));
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static void write_file(const char *path, const char *text) {
-  int fd = open(path, O_WRONLY | O_CLOEXEC);
-  CHECK(fd);
-  CHECK(write(fd, text, strlen(text)));
-  close(fd);
-}
-
-static int is_cgroup2(void) { return access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0; }
-
-static void make_cgroup(struct job *job) {
-  snprintf(job->cgroup, sizeof job->cgroup, "/sys/fs/cgroup/%sfloor-%d", is_cgroup2() ? "" : "pids/", getpid());
-  char path[160];
-  CHECK(mkdir(job->cgroup, 0755));
-  snprintf(path, sizeof path, "%s/pids.max", job->cgroup);
-  write_file(path, "4096");
-}
-
-static void enter_cgroup(const struct job *job) {
-  char path[160];
-  snprintf(path, sizeof path, "%s/cgroup.procs", job->cgroup);
-  write_file(path, "0");
-  CHECK(unshare(CLONE_NEWCGROUP)); // after the move, so that the namespace's root is this cgroup
-}
+static int cgroup2_alone(void) { return access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0; }
 
 static void mount_root(const struct job *job) {
   char options[8192];
@@ -102,7 +89,7 @@ static void mount_file_systems(void) {
   mount_at("tmpfs", "dev", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k");
   mount_at("devpts", "dev/pts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5");
   mount_at("sysfs", "sys", hardened | MS_RDONLY, NULL);
-  if (is_cgroup2()) mount_at("cgroup2", "sys/fs/cgroup", hardened | MS_RDONLY, NULL);
+  if (cgroup2_alone()) mount_at("cgroup2", "sys/fs/cgroup", hardened | MS_RDONLY, NULL);
   else mount_at("tmpfs", "sys/fs/cgroup", hardened | MS_RDONLY, "mode=755");
   mount_at("mqueue", "dev/mqueue", hardened, NULL);
   mount_at("tmpfs", "dev/shm", hardened, "mode=1777,size=65536k");
@@ -188,13 +175,11 @@ static void load_seccomp(void) {
   CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
 }
 
-static int container(void *argument) {
-  const struct job *job = argument;
+static _Noreturn void container(const struct job *job) {
   const struct rlimit files = {1024, 1024};
 
   CHECK(setsid());
   syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, "floor");
-  enter_cgroup(job);
   mount_root(job);
   mount_file_systems();
   make_devices();

@@ -15,13 +15,19 @@ export interface Contestant {
   readonly memoryBytes?: number;
 }
 
+export interface Conditions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** The cgroup.procs to write before each start; see timer.c. */
+  readonly warm?: string;
+}
+
 /** Runs all in turn, `rounds` times after one round to warm up; the median of each, in milliseconds. */
 export function race(
   rounds: number,
   contestants: readonly Contestant[],
-  env: Readonly<Record<string, string>> = {},
+  conditions: Conditions = {},
 ): number[] {
-  const samples = runInTurn(rounds + 1, contestants, env).slice(1);
+  const samples = runInTurn(rounds + 1, contestants, conditions).slice(1);
   return contestants.map((_, index) => median(samples.map((round) => round[index] ?? Number.NaN)));
 }
 
@@ -29,7 +35,7 @@ export function race(
 export function runInTurn(
   rounds: number,
   contestants: readonly Contestant[],
-  env: Readonly<Record<string, string>>,
+  { env, warm }: Conditions,
 ): number[][] {
   const programs = contestants.flatMap(({ command, file, memoryBytes }, index) => [
     ...(index === 0 ? [] : ['--']),
@@ -37,11 +43,15 @@ export function runInTurn(
     ...(memoryBytes === undefined ? [] : ['-m', `${memoryBytes}`]),
     ...command,
   ]);
-  const output = execFileSync(join(PROGRAMS, 'timer'), [`${rounds}`, ...programs], {
-    encoding: 'utf8',
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const output = execFileSync(
+    join(PROGRAMS, 'timer'),
+    [...(warm === undefined ? [] : ['-w', warm]), `${rounds}`, ...programs],
+    {
+      encoding: 'utf8',
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const lines = output.trim().split('\n');
   return lines.map((line) => line.split(' ').map((ns) => Number(ns) / 1e6));
 }

@@ -7,9 +7,9 @@ import { containerSpec } from '../../src/engine/container-spec.ts';
 import { encodePlan } from '../../src/kernel/encode.ts';
 import { nativeDirectory } from '../../src/kernel/native.ts';
 import { reportSize } from '../../src/kernel/report.ts';
-import { hostPath } from '../../src/lib/brands.ts';
+import { type HostPath, hostPath } from '../../src/lib/brands.ts';
 import { readHostFacts } from '../../src/runtime/host-facts.ts';
-import { planContainer } from '../../src/runtime/plan.ts';
+import { type HostFacts, planContainer } from '../../src/runtime/plan.ts';
 import { type Contestant, PROGRAMS, printAim, printTable, REPOSITORY, race } from './measure.ts';
 
 const ROUNDS = 40;
@@ -20,16 +20,17 @@ export function benchStart(scratch: string): void {
   const rootfs = join(directory, 'layers/rootfs');
   mkdirSync(rootfs, { recursive: true });
   execFileSync('tar', ['-xf', join(REPOSITORY, '.cache/images/busybox.layer.tar'), '-C', rootfs]);
-  mountPrivateCgroupView();
+  const host = readHostFacts();
+  const { v2Mount, ...conditions } = changeCgroupView();
 
   const contestants: readonly Contestant[] = [
     { name: 'spawn of a static true', command: ['/bin/busybox', 'true'] },
-    floor(directory, rootfs),
-    tsrunExecutor(directory),
+    floor(v2Mount, directory, rootfs),
+    tsrunExecutor({ ...host, cgroup: { ...host.cgroup, v2Mount } }, directory),
     peer('crun', directory, rootfs),
     peer('runc', directory, rootfs),
   ];
-  const medians = race(ROUNDS, contestants);
+  const medians = race(ROUNDS, contestants, conditions);
   const [, least = Number.NaN, ours = Number.NaN] = medians;
   printTable(
     'Start of a container, clone to exit (ratio to the floor)',
@@ -42,10 +43,10 @@ export function benchStart(scratch: string): void {
 
 /**
  * crun 1.8 refuses a hybrid host. In this process's own mount namespace /sys/fs/cgroup becomes a purely v1 view of
- * the same hierarchies; all contestants run in it. A host with cgroup v2 alone needs nothing.
+ * the same hierarchies, for all contestants; v2 is still there under a name that crun does not look for. A host with cgroup v2 alone needs nothing.
  */
-function mountPrivateCgroupView(): void {
-  if (existsSync('/sys/fs/cgroup/cgroup.controllers')) return;
+function changeCgroupView(): { v2Mount: HostPath; warm?: string } {
+  if (existsSync('/sys/fs/cgroup/cgroup.controllers')) return { v2Mount: hostPath('/sys/fs/cgroup') };
   const controllers = readdirSync('/sys/fs/cgroup').filter((name) => !['unified', 'systemd'].includes(name));
   execFileSync('mount', ['-t', 'tmpfs', 'cgroup', '/sys/fs/cgroup']);
   for (const controller of controllers) {
@@ -53,23 +54,26 @@ function mountPrivateCgroupView(): void {
     mkdirSync(directory);
     execFileSync('mount', ['-t', 'cgroup', '-o', controller, 'cgroup', directory]);
   }
+  const elsewhere = '/sys/fs/cgroup/version-2';
+  mkdirSync(elsewhere);
+  execFileSync('mount', ['-t', 'cgroup2', 'cgroup2', elsewhere]);
+  const own = /^\d+:pids:(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
+  return { v2Mount: hostPath(elsewhere), warm: join('/sys/fs/cgroup/pids', own, 'cgroup.procs') };
 }
 
-export function floor(directory: string, rootfs: string): Contestant {
+export function floor(v2Mount: HostPath | undefined, directory: string, rootfs: string): Contestant {
+  if (v2Mount === undefined) throw new Error('The floor program needs a mount of cgroup v2');
   const scratch = join(directory, 'floor');
   for (const name of ['upper', 'work', 'merged']) mkdirSync(join(scratch, name), { recursive: true });
-  return {
-    name: 'floor (test/bench/floor.c)',
-    command: [join(PROGRAMS, 'floor'), rootfs, scratch, '/bin/true'],
-  };
+  const command = [join(PROGRAMS, 'floor'), v2Mount, rootfs, scratch, '/bin/true'];
+  return { name: 'floor (test/bench/floor.c)', command };
 }
 
 /** The plan of `run busybox true`, made once; what is timed is tsrun-exec alone. */
-function tsrunExecutor(directory: string): Contestant {
+function tsrunExecutor(host: HostFacts, directory: string): Contestant {
   const dir = hostPath(join(directory, 'container'));
   for (const name of ['upper', 'work', 'rootfs']) mkdirSync(join(dir, name), { recursive: true });
   writeEngineFiles(dir, 'bench', 'none');
-  const host = readHostFacts();
   const plan = planContainer(
     {
       spec: containerSpec({ options: OPTIONS, image: {}, user: ROOT, hostname: 'bench', dir, host }),

@@ -1,8 +1,11 @@
-// timer ROUNDS [-f FILE] [-m SIZE] PROGRAM ARGUMENT... -- [-f FILE] [-m SIZE] PROGRAM ... -- ...
+// timer [-w FILE] ROUNDS [-f FILE] [-m SIZE] PROGRAM ARGUMENT... -- [-f FILE] [-m SIZE] PROGRAM ... -- ...
 // Runs the programs in turn, ROUNDS times, and prints per round one line: the nanoseconds from before the
 // start to after the reaping of each. Interleaved, so that a change of the machine's load hits all alike; in C,
 // because starting a process from a large one costs milliseconds of its own. The programs' output goes to
 // /dev/null; one that does not end with status 0 ends the measurement.
+//   -w FILE   before each start write 0 to FILE, the cgroup.procs that this process is in already. A move between
+//             cgroups waits for an RCU grace period, ten milliseconds on an idle machine, unless another move was
+//             just before: without this the second of two programs would profit from the first.
 //   -f FILE   the program finds FILE open for reading as descriptor 3
 //   -m SIZE   and a new memory file of SIZE zero bytes as descriptor 4
 #define _GNU_SOURCE
@@ -29,6 +32,12 @@ static uint64_t now_ns(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void warm(const char *path) {
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || write(fd, "0", 1) < 0) err(2, "%s", path);
+  close(fd);
 }
 
 static void place(int fd, int at) {
@@ -77,13 +86,22 @@ static int parse(char **argv, struct program *programs) {
 
 int main(int argc, char **argv) {
   struct program programs[MAX_PROGRAMS] = {0};
+  const char *cgroup = NULL;
+  if (argc > 3 && strcmp(argv[1], "-w") == 0) {
+    cgroup = argv[2];
+    argc -= 2;
+    argv += 2;
+  }
   if (argc < 3) errx(2, "usage: timer ROUNDS PROGRAM ARGUMENT... [-- PROGRAM ...]");
   int n = parse(argv + 2, programs);
   // Low descriptors are for the programs; output moves out of their way.
   int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10);
   place(open("/dev/null", O_RDWR), STDOUT_FILENO);
   for (long round = atol(argv[1]); round > 0; round--) {
-    for (int i = 0; i < n; i++) dprintf(out, "%s%llu", i == 0 ? "" : " ", (unsigned long long)measure(&programs[i]));
+    for (int i = 0; i < n; i++) {
+      if (cgroup != NULL) warm(cgroup);
+      dprintf(out, "%s%llu", i == 0 ? "" : " ", (unsigned long long)measure(&programs[i]));
+    }
     dprintf(out, "\n");
   }
 }

@@ -60,7 +60,7 @@ export function benchUnpack(scratch: string): void {
 }
 
 function timeOnce(contestant: Contestant, env: Readonly<Record<string, string>>): number {
-  return runInTurn(1, [contestant], env)[0]?.[0] ?? Number.NaN;
+  return runInTurn(1, [contestant], { env })[0]?.[0] ?? Number.NaN;
 }
 
 function withFreshFileSystem(directory: string, target: string, work: () => void): void {
