@@ -1,9 +1,9 @@
 /** What the helper becomes when an op failed: reads plan and report from the descriptors it was left, and explains. */
 import { fstatSync } from 'node:fs';
 import { decodePlan } from '../kernel/decode.ts';
+import { readAll } from '../kernel/real-door.ts';
 import { readReport, reportSize } from '../kernel/report.ts';
 import { failureToError } from '../runtime/failure.ts';
-import { readAll } from '../runtime/launch.ts';
 import type { Verb } from './verb.ts';
 
 export const verb: Verb = {

@@ -1,8 +1,10 @@
 /** `tsrun run`: make a container and run a program in it. */
-import { prepareContainer } from '../engine/run-container.ts';
-import { EXIT_ENGINE } from '../lib/errors.ts';
-import { failureToError } from '../runtime/failure.ts';
-import { becomeHelper, canBecomeHelper, launchAndWait } from '../runtime/launch.ts';
+import type { ContainerOptions } from '../engine/container-options.ts';
+import type { EnginePaths } from '../engine/paths.ts';
+import { prepareContainer, runContainer } from '../engine/run-container.ts';
+import { becomeHelper, canBecomeHelper, realDoor } from '../kernel/real-door.ts';
+import type { TraceEntry } from '../kernel/report.ts';
+import { tracingDoor } from '../kernel/tracing-door.ts';
 import { checkTerminal } from './check-terminal.ts';
 import { CONTAINER_FLAGS, containerOptions } from './container-flags.ts';
 import { type FlagTable, parseFlags, type Syntax } from './flags.ts';
@@ -25,17 +27,22 @@ async function run(args: readonly string[], { paths, env }: Context): Promise<nu
   const { flags, rest } = parseFlags(FLAGS, args, SYNTAX);
   const options = containerOptions(flags, rest, env, SYNTAX);
   checkTerminal(options);
-  const waits = flags.trace || !canBecomeHelper;
-  const { plan } = await prepareContainer(paths, options, () => (waits ? [] : reporterArgs()));
-  if (!waits) return becomeHelper(plan);
+  if (flags.trace) return runTraced(paths, options);
+  if (!canBecomeHelper) return runContainer(paths, options, realDoor);
+  const { plan } = await prepareContainer(paths, options, reporterArgs);
+  return becomeHelper(plan);
+}
 
-  const { exitCode, report } = launchAndWait(plan);
-  if (flags.trace) {
-    const { formatTrace } = await import('../explain/format-trace.ts');
-    process.stderr.write(formatTrace(report.trace));
+/** The trace is printed also when the start failed: then it shows how far it came. */
+async function runTraced(paths: EnginePaths, options: ContainerOptions): Promise<number> {
+  const { formatTrace } = await import('../explain/format-trace.ts');
+  const trace: TraceEntry[] = [];
+  try {
+    const door = tracingDoor(realDoor, (entry) => trace.push(entry));
+    return await runContainer(paths, options, door);
+  } finally {
+    process.stderr.write(formatTrace(trace));
   }
-  if (report.failure !== undefined) throw failureToError(report.failure);
-  return report.exitCode === undefined ? EXIT_ENGINE : exitCode;
 }
 
 /** This same program, asked to explain a failed start: it finds plan and report at the descriptors the helper adds. */

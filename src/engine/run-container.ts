@@ -5,11 +5,13 @@ import { readFileFromLayers } from '../image/layer-view.ts';
 import type { ResolvedImage } from '../image/resolved.ts';
 import { openImageStore } from '../image/store.ts';
 import { type ResolvedUser, resolveUser } from '../image/user.ts';
+import type { KernelDoor } from '../kernel/door.ts';
 import type { Plan } from '../kernel/ops.ts';
 import { type ContainerId, containerPath, type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import type { OverlayRoot } from '../mounts/plan-rootfs.ts';
 import { checkRoot, readHostFacts } from '../runtime/host-facts.ts';
+import { launch } from '../runtime/launch.ts';
 import { type HostFacts, planContainer, type StateFiles } from '../runtime/plan.ts';
 import type { RuntimeSpec } from '../spec/runtime.ts';
 import { writeEngineFiles } from './container-files.ts';
@@ -80,6 +82,16 @@ export async function prepareContainer(
     removeContainer(paths, { id, name });
     throw error;
   }
+}
+
+/** Makes the container, runs it through `door` and waits for its end: its exit status. */
+export async function runContainer(
+  paths: EnginePaths,
+  options: ContainerOptions,
+  door: KernelDoor,
+): Promise<number> {
+  const { plan } = await prepareContainer(paths, options, () => []);
+  return launch(plan, door);
 }
 
 /** The plan of a container that is not made: nothing on disk is touched. */

@@ -1,72 +1,15 @@
-/**
- * plan → running container. The helper gets the plan in a sealed memfd and reports in another one. Either this process waits
- * for it, or it becomes the helper: then nothing of Node is left while the container runs.
- */
-import { closeSync, readFileSync, readSync } from 'node:fs';
-import { join } from 'node:path';
-import { encodePlan } from '../kernel/encode.ts';
-import { checkErrno, native, nativeDirectory } from '../kernel/native.ts';
+/** A plan through a door, and what became of it in words: an exit status, or an error that says which op failed. */
+import type { KernelDoor } from '../kernel/door.ts';
 import type { Plan } from '../kernel/ops.ts';
-import { type Report, readReport, reportSize } from '../kernel/report.ts';
-
-export interface Launched {
-  /** As a shell gives it: the program's own status, 128 + signal, or 125 when it did not start. */
-  readonly exitCode: number;
-  readonly report: Report;
-}
-
-/** Starts the container and waits until it has ended and everything is cleaned up. */
-export function launchAndWait(plan: Plan): Launched {
-  const fds = prepare(plan, 1);
-  try {
-    const pid = checkErrno(
-      native().tsr_spawn_helper(fds.helper, fds.plan, fds.report),
-      'Cannot start tsrun-exec',
-    );
-    const exitCode = checkErrno(native().tsr_wait(pid), 'Cannot wait for tsrun-exec');
-    return { exitCode, report: readReport(plan, readAll(fds.report, reportSize(plan))) };
-  } finally {
-    for (const fd of Object.values(fds)) closeSync(fd);
-  }
-}
-
-/** Whether this Node can replace itself (process.execve, Node 23.11). */
-export const canBecomeHelper = typeof process.execve === 'function';
-
-/** Never returns: this process becomes the helper, and on a failure the plan's reporter. */
-export function becomeHelper(plan: Plan): never {
-  const fds = prepare(plan, 0);
-  process.execve?.(
-    `/proc/self/fd/${fds.helper}`,
-    ['tsrun-exec', 'run', `${fds.plan}`, `${fds.report}`],
-    process.env,
-  );
-  throw new Error('process.execve is missing');
-}
+import { EXIT_ENGINE } from '../lib/errors.ts';
+import { failureToError } from './failure.ts';
 
 /**
- * The helper itself is copied into a sealed memfd: a process in the container can reach the program that started
- * it through /proc/PID/exe, and must not be able to write to it (CVE-2019-5736).
+ * Starts the container and waits until it has ended and everything is cleaned up. Returns its exit status as a shell
+ * gives it (128 + signal), or 125 when the helper was killed. Throws when an op of the start failed.
  */
-function prepare(plan: Plan, cloexec: 0 | 1): { helper: number; plan: number; report: number } {
-  const program = readFileSync(join(nativeDirectory(), 'tsrun-exec'));
-  const encoded = encodePlan(plan);
-  const lib = native();
-  return {
-    helper: checkErrno(
-      lib.tsr_memfd_sealed('tsrun-exec', program, BigInt(program.length), 1),
-      'Cannot make a memfd',
-    ),
-    plan: checkErrno(
-      lib.tsr_memfd_sealed('plan', encoded, BigInt(encoded.length), cloexec),
-      'Cannot make a memfd',
-    ),
-    report: checkErrno(lib.tsr_memfd('report', BigInt(reportSize(plan)), cloexec), 'Cannot make a memfd'),
-  };
-}
-
-export function readAll(fd: number, size: number): Buffer {
-  const bytes = Buffer.alloc(size);
-  readSync(fd, bytes, 0, size, 0);
-  return bytes;
+export function launch(plan: Plan, door: KernelDoor): number {
+  const { report } = door.run(plan);
+  if (report.failure !== undefined) throw failureToError(report.failure);
+  return report.exitCode ?? EXIT_ENGINE;
 }
