@@ -35,6 +35,7 @@ const NEWER = {
   468: 'file_getattr',
   469: 'file_setattr',
 };
+const { 453: _, ...NEWER_X32 } = NEWER; // shadow stacks exist in 64-bit mode alone
 const NEWER_X86_64 = { 335: 'uretprobe', 336: 'uprobe', ...NEWER };
 
 const X86_HEADERS = '/usr/include/x86_64-linux-gnu';
@@ -45,7 +46,7 @@ const SOURCES: Readonly<Record<string, Source>> = {
   x32: {
     flags: ['-isystem', X86_HEADERS, '-D__X32_SYSCALL_BIT=0'],
     header: 'asm/unistd_x32.h',
-    newer: NEWER_X86_64,
+    newer: NEWER_X32,
   },
   aarch64: { flags: ['-isystem', '/usr/aarch64-linux-gnu/include'], header: 'asm/unistd.h', newer: NEWER },
   arm: {

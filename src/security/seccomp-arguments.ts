@@ -70,11 +70,15 @@ function writeCondition(
   return writeComparisons(asm, [{ condition, yes }], no, bits);
 }
 
-/** `arg & value == valueTwo`, word by word; a word with an empty mask need not be loaded. */
+/**
+ * `arg & value == valueTwo & value`, word by word; a word with an empty mask need not be loaded. Bits of valueTwo
+ * outside the mask do not count, as in libseccomp.
+ */
 function writeMask(asm: BpfAssembler, arg: SeccompArg, yes: Label, no: Label, bits: WordBits): Label {
-  const low = writeMaskedWord(asm, lowOffset(arg), arg.value & WORD, arg.valueTwo & WORD, yes, no);
+  const wanted = arg.valueTwo & arg.value;
+  const low = writeMaskedWord(asm, lowOffset(arg), arg.value & WORD, wanted & WORD, yes, no);
   if (bits === 32) return low;
-  return writeMaskedWord(asm, lowOffset(arg) + 4, arg.value >> 32n, arg.valueTwo >> 32n, low, no);
+  return writeMaskedWord(asm, lowOffset(arg) + 4, arg.value >> 32n, wanted >> 32n, low, no);
 }
 
 function writeMaskedWord(
@@ -85,9 +89,8 @@ function writeMaskedWord(
   yes: Label,
   no: Label,
 ): Label {
-  if (mask === 0n) return value === 0n ? yes : no;
-  const test = asm.branch(JUMP_IF_EQUAL, Number(value), yes, no);
-  return test === yes || test === no ? test : asm.load(offset, asm.and(Number(mask), test));
+  if (mask === 0n || yes === no) return yes;
+  return asm.load(offset, asm.and(Number(mask), asm.branch(JUMP_IF_EQUAL, Number(value), yes, no)));
 }
 
 interface Case {

@@ -73,7 +73,7 @@ export const SECCOMP_OPERATORS = [
 ] as const;
 export type SeccompOperator = (typeof SECCOMP_OPERATORS)[number];
 
-/** One condition on an argument: unsigned 64-bit comparison; for MASKED_EQ, `arg & value == valueTwo`. */
+/** One condition on an argument: unsigned 64-bit comparison; for MASKED_EQ, `arg & value == valueTwo & value`. */
 export interface SeccompArg {
   /** 0 to 5. */
   readonly index: number;
