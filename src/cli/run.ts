@@ -29,8 +29,7 @@ async function run(args: readonly string[], { paths, env }: Context): Promise<nu
   checkTerminal(options);
   if (flags.trace) return runTraced(paths, options);
   if (!canBecomeHelper) return runContainer(paths, options, realDoor);
-  const { plan } = await prepareContainer(paths, options, reporterArgs);
-  return becomeHelper(plan);
+  return becomeHelper(await prepareContainer(paths, options, reporterArgs()));
 }
 
 /** The trace is printed also when the start failed: then it shows how far it came. */

@@ -1,40 +1,49 @@
-/** The seccomp section a container gets: the default profile, none, or one that the user gave. */
+/** The system call filter a container gets: the default profile's, none, or one that the user's profile describes. */
 import { release } from 'node:os';
-import { errnoOf, TsrunError } from '../lib/errors.ts';
-import { defaultSeccomp } from '../security/seccomp-default.ts';
-import {
-  type HostArch,
-  kernelVersionOf,
-  parseDockerSeccomp,
-  resolveDockerSeccomp,
-} from '../spec/docker-seccomp.ts';
-import type { LinuxSeccomp } from '../spec/seccomp.ts';
+import { TsrunError } from '../lib/errors.ts';
+import { DEFAULT_CAPABILITIES } from '../security/capabilities.ts';
+import type { SeccompProgram } from '../security/seccomp-compile.ts';
+import type { HostArch } from '../spec/docker-seccomp.ts';
 import type { ContainerOptions } from './container-options.ts';
 
 /** `capabilities` is the container's bounding set: what a capability allows, the filter allows as well. */
-export function chooseSeccomp(
-  options: ContainerOptions,
+export async function chooseSeccomp(
+  { seccomp, privileged }: ContainerOptions,
   capabilities: readonly string[],
   arch: HostArch,
-): LinuxSeccomp | undefined {
-  const { seccomp, privileged } = options;
-  const kernel = kernelVersionOf(release());
+): Promise<SeccompProgram | undefined> {
   if (seccomp === 'unconfined' || (seccomp === 'default' && privileged)) return undefined;
-  if (seccomp === 'default') return defaultSeccomp(capabilities, arch, kernel);
-  return resolveDockerSeccomp(parseDockerSeccomp(parseProfile(seccomp.file, seccomp.text)), {
-    capabilities,
-    arch,
-    kernel,
-  });
+  if (seccomp === 'default' && isDefault(capabilities)) {
+    const { DEFAULT_PROGRAM } = await import('../security/seccomp-default-program.gen.ts');
+    const { flags, program } = DEFAULT_PROGRAM[arch];
+    return { flags, program: Buffer.from(program, 'base64') };
+  }
+  const [{ compileSeccomp }, { defaultSeccomp }, profiles] = await Promise.all([
+    import('../security/seccomp-compile.ts'),
+    import('../security/seccomp-default.ts'),
+    import('../spec/docker-seccomp.ts'),
+  ]);
+  const kernel = profiles.kernelVersionOf(release());
+  if (seccomp === 'default') return compileSeccomp(defaultSeccomp(capabilities, arch, kernel), arch);
+  const profile = profiles.parseDockerSeccomp(await parseProfile(seccomp.file, seccomp.text));
+  return compileSeccomp(profiles.resolveDockerSeccomp(profile, { capabilities, arch, kernel }), arch);
 }
 
-function parseProfile(file: string, text: string): unknown {
+function isDefault(capabilities: readonly string[]): boolean {
+  return (
+    capabilities.length === DEFAULT_CAPABILITIES.length &&
+    DEFAULT_CAPABILITIES.every((name) => capabilities.includes(name))
+  );
+}
+
+async function parseProfile(file: string, text: string): Promise<unknown> {
+  const { parseExactJson } = await import('../spec/exact-json.ts');
   try {
-    return JSON.parse(text);
+    return parseExactJson(text);
   } catch (cause) {
     throw new TsrunError(
       'BAD_SECCOMP_PROFILE',
-      `Cannot read the seccomp profile ${file}: ${errnoOf(cause) ?? cause}`,
+      `Cannot read the seccomp profile ${file}: ${cause instanceof Error ? cause.message : cause}`,
       { cause },
     );
   }

@@ -1,4 +1,4 @@
-/** Image configuration + what was asked → the OCI runtime configuration of the container. */
+/** Image configuration + what was asked → the OCI runtime configuration of the container, but for its seccomp filter: see choose-seccomp.ts. */
 import { readFileSync } from 'node:fs';
 import type { ResolvedUser } from '../image/user.ts';
 import { containerPath, type HostPath } from '../lib/brands.ts';
@@ -14,8 +14,6 @@ import { maskedPaths, READONLY_PATHS } from '../security/paths.ts';
 import { defaultSysctls } from '../security/sysctls.ts';
 import type { ContainerDefaults } from '../spec/image.ts';
 import type { LinuxSpec, MountSpec, NamespaceSpec, RuntimeSpec } from '../spec/runtime.ts';
-import type { LinuxSeccomp } from '../spec/seccomp.ts';
-import { chooseSeccomp } from './choose-seccomp.ts';
 import { engineFileMounts } from './container-files.ts';
 import type { ContainerOptions } from './container-options.ts';
 import { readHostDevices } from './host-devices.ts';
@@ -56,7 +54,7 @@ export function containerSpec(input: SpecInput): RuntimeSpec {
       noNewPrivileges: options.noNewPrivileges,
     },
     mounts: chooseMounts(input),
-    linux: chooseLinux(options, chooseSeccomp(options, capabilities, host.arch)),
+    linux: chooseLinux(options),
   };
 }
 
@@ -135,7 +133,7 @@ function chooseMounts({ options, dir }: SpecInput): readonly MountSpec[] {
   return [...standard.filter((m) => !asked.has(m.destination)), ...own];
 }
 
-function chooseLinux(options: ContainerOptions, seccomp: LinuxSeccomp | undefined): LinuxSpec {
+function chooseLinux(options: ContainerOptions): LinuxSpec {
   const kinds: readonly NamespaceSpec['type'][] = [
     'pid',
     'mount',
@@ -156,6 +154,5 @@ function chooseLinux(options: ContainerOptions, seccomp: LinuxSeccomp | undefine
     sysctl: defaultSysctls(own),
     resources: { pids: { limit: DEFAULT_PIDS_LIMIT } },
     ...confined,
-    ...(seccomp === undefined ? {} : { seccomp }),
   };
 }

@@ -24,6 +24,7 @@ import { planCredentials } from '../security/plan-credentials.ts';
 import { planRlimits } from '../security/plan-rlimits.ts';
 import { planSeccomp } from '../security/plan-seccomp.ts';
 import { planSysctls } from '../security/plan-sysctls.ts';
+import type { SeccompProgram } from '../security/seccomp-compile.ts';
 import type { RuntimeSpec } from '../spec/runtime.ts';
 
 /** What the host can do; read once, given as data, so that a plan can be made for any host. */
@@ -54,6 +55,8 @@ export interface PlanInput {
   readonly state: StateFiles | undefined;
   /** Standard input and, with a terminal, what is typed goes to the program. */
   readonly interactive: boolean;
+  /** The compiled system call filter; compiling is the caller's, who may have it already. */
+  readonly seccomp: SeccompProgram | undefined;
   readonly sourceType: SourceType;
   readonly reporter: readonly string[];
 }
@@ -162,7 +165,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('child', 'Standard input and output', planStdio(input)),
     // With no_new_privs a filter can be loaded without privilege, so it comes last; without it, loading needs
     // CAP_SYS_ADMIN and must come before the capabilities are given up.
-    group('child', 'The system call filter', noNewPrivileges ? [] : planSeccomp(linux.seccomp, host.arch)),
+    group('child', 'The system call filter', noNewPrivileges ? [] : planSeccomp(input.seccomp)),
     group('child', 'Credentials', planCredentials(process, host.boundingCapabilities)),
     group('child', 'At exec', [
       ...(noNewPrivileges ? planNoNewPrivileges() : []),
@@ -190,7 +193,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
         path: process.cwd,
         why: 'Enters the working directory as the user of the program, with nothing of the host open any more.',
       },
-      ...(noNewPrivileges ? planSeccomp(linux.seccomp, host.arch) : []),
+      ...(noNewPrivileges ? planSeccomp(input.seccomp) : []),
       {
         op: 'execve',
         args: process.args,
