@@ -17,7 +17,7 @@ main() {
   install_npm_packages
   check_pinned_node
   build_native
-  make_busybox_image
+  make_images
 }
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -94,10 +94,14 @@ build_native() {
   quietly make -C native
 }
 
-make_busybox_image() {
-  [ -n "$(bash rootfs/build.sh --missing busybox)" ] || return 0
-  say 'making the image busybox'
-  quietly bash rootfs/build.sh busybox
+make_images() {
+  local images=(busybox) missing
+  [ "$level" = demo ] || images+=(debian python)
+  missing=$(bash rootfs/build.sh --missing "${images[@]}" | xargs)
+  [ -n "$missing" ] || return 0
+  say "making the images: $missing"
+  # shellcheck disable=SC2086
+  quietly bash rootfs/build.sh $missing
 }
 
 # Runs a command whose output matters only when it fails.

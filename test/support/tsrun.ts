@@ -154,7 +154,8 @@ function exitStatus(child: ChildProcess): Promise<number> {
 
 const signalNumber = (signal: NodeJS.Signals) => constants.signals[signal];
 
-function openTerminal(
+/** Starts any program on a terminal of its own. */
+export function openTerminal(
   size: { readonly rows: number; readonly columns: number },
   command: readonly string[],
   env: NodeJS.ProcessEnv,
