@@ -1,17 +1,17 @@
 /* Ops on files. Every path is relative to a descriptor; inside a root file system openat2 resolves it with the
  * flags the plan gives, so that no link in an image can lead out of it. */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <time.h>
 
+#include "common/remove-tree.h"
+#include "common/start-time.h"
 #include "run.h"
 #include "syscalls.h"
 
@@ -103,37 +103,9 @@ int op_unlink(struct run *r, const struct plan_op *op) {
   return result(unlinkat(run_fd(r, op->f[UNLINK_AT]), run_str(r, op->f[UNLINK_PATH]), 0));
 }
 
-static int remove_in(int at, const char *name);
-
-static int empty_directory(int fd) {
-  DIR *dir = fdopendir(fd);
-  if (dir == NULL) {
-    close(fd);
-    return -errno;
-  }
-  int first_error = 0;
-  for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-    int removed = remove_in(dirfd(dir), entry->d_name);
-    if (removed < 0 && first_error == 0) first_error = removed;
-  }
-  closedir(dir);
-  return first_error;
-}
-
-static int remove_in(int at, const char *name) {
-  if (unlinkat(at, name, 0) == 0) return 0;
-  if (errno != EISDIR && errno != EPERM) return -errno;
-  int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) return -errno;
-  int emptied = empty_directory(fd);
-  if (unlinkat(at, name, AT_REMOVEDIR) < 0) return emptied < 0 ? emptied : -errno;
-  return 0;
-}
-
 /* Removes a tree whose content the container chose: by descriptor only, following no link. */
 int op_remove_tree(struct run *r, const struct plan_op *op) {
-  return remove_in(run_fd(r, op->f[REMOVE_TREE_AT]), run_str(r, op->f[REMOVE_TREE_PATH]));
+  return remove_tree_at(run_fd(r, op->f[REMOVE_TREE_AT]), run_str(r, op->f[REMOVE_TREE_PATH]));
 }
 
 int op_symlink(struct run *r, const struct plan_op *op) {
@@ -149,11 +121,13 @@ int op_chown(struct run *r, const struct plan_op *op) {
                          (gid_t)op->f[CHOWN_GID], AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
 }
 
-/* One write(2), as the files of /proc, /sys and cgroupfs want it. */
+/* One write(2), as the files of /proc, /sys and cgroupfs want it. Below a descriptor nothing leads out of its file
+ * system: no link, and no mount that was put over a part of it (CVE-2025-52881). */
 int op_write(struct run *r, const struct plan_op *op) {
   const char *path = run_str(r, op->f[WRITE_PATH]);
   uint64_t data = op->f[WRITE_DATA];
-  int fd = openat(run_fd(r, op->f[WRITE_AT]), path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+  uint64_t resolve = op->f[WRITE_AT] == TSR_NO_FD ? 0 : RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+  int fd = sys_openat2(run_fd(r, op->f[WRITE_AT]), path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0, resolve);
   if (fd < 0) return -errno;
   ssize_t n = write(fd, plan_bytes(r->plan, data), plan_len(data));
   int error = n < 0 ? errno : (uint32_t)n < plan_len(data) ? EIO : 0;
@@ -225,20 +199,12 @@ static int save(int at, const char *path, const char *text) {
   return -error;
 }
 
-/* pid and start time (field 22 of /proc/PID/stat, clock ticks since boot): together they name one process for ever. */
+/* pid and start time: together they name one process for ever. */
 int op_record_pid(struct run *r, const struct plan_op *op) {
-  char path[64], stat[1024], text[64];
-  snprintf(path, sizeof path, "/proc/%d/stat", (int)r->child);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return -errno;
-  ssize_t n = read(fd, stat, sizeof stat - 1);
-  close(fd);
-  if (n <= 0) return -EIO;
-  stat[n] = 0;
-  char *field = strrchr(stat, ')');
-  for (int i = 2; field != NULL && i < 22; i++) field = strchr(field + 1, ' ');
-  if (field == NULL) return -EIO;
-  snprintf(text, sizeof text, "%d %llu\n", (int)r->child, strtoull(field, NULL, 10));
+  uint64_t started = process_start_time(r->child);
+  if (started == 0) return -ESRCH;
+  char text[64];
+  snprintf(text, sizeof text, "%d %llu\n", (int)r->child, (unsigned long long)started);
   return save(run_fd(r, op->f[RECORD_PID_AT]), run_str(r, op->f[RECORD_PID_PATH]), text);
 }
 

@@ -83,11 +83,12 @@ int op_mask(struct run *r, const struct plan_op *op) {
                            RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
   if (target < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
   struct stat st;
-  int error = 0;
-  if (fstat(target, &st) < 0) error = errno;
-  int cover = r->fds[op->f[S_ISDIR(st.st_mode) ? MASK_DIRECTORY : MASK_FILE]];
-  int tree = error ? -1 : sys_open_tree(cover, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-  if (!error && (tree < 0 || sys_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)) error = errno;
+  int tree = -1, error = 0;
+  if (fstat(target, &st) == 0) {
+    int cover = r->fds[op->f[S_ISDIR(st.st_mode) ? MASK_DIRECTORY : MASK_FILE]];
+    tree = sys_open_tree(cover, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+  }
+  if (tree < 0 || sys_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) error = errno;
   if (tree >= 0) close(tree);
   close(target);
   return error ? -error : 1;

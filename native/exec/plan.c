@@ -43,6 +43,9 @@ static int strings_ok(const struct plan *p, uint64_t ref) {
   return 1;
 }
 
+static const uint32_t tolerable = TOLERATE_ENOENT | TOLERATE_ENOTDIR | TOLERATE_EPERM | TOLERATE_EINVAL | TOLERATE_ENOSYS |
+                                  TOLERATE_EEXIST | TOLERATE_ENOTTY;
+
 static int field_ok(const struct plan *p, uint8_t kind, uint64_t value) {
   switch (kind) {
     case 0:
@@ -86,11 +89,12 @@ const char *plan_check(struct plan *p, const void *bytes, size_t size) {
   for (uint32_t i = 0; i < h->n_ops; i++) {
     const struct plan_op *op = &p->ops[i];
     if (!known_op(op->code)) return "unknown op";
-    if (op->who > WHO_UNDO || op->reserved != 0) return "op header";
+    if (op->who > WHO_UNDO || op->reserved != 0 || (op->tolerate & ~tolerable) != 0) return "op header";
     if (op->code == OP_CLONE3 && (op->who != WHO_HOST || clones++ > 0)) return "clone3 must be one op of the host";
     if (op->who == WHO_CHILD && clones == 0) return "an op of the child before clone3";
+    if (op->code == OP_EXECVE && op->who != WHO_CHILD) return "execve must be an op of the child";
     for (int n = 0; n < TSR_MAX_FIELDS; n++)
       if (!field_ok(p, kinds[op->code][n], op->f[n])) return "field";
   }
-  return NULL;
+  return clones == 0 ? "no clone3" : NULL;
 }

@@ -72,6 +72,7 @@ static int run_op(struct run *r, uint32_t index) {
   }
   if (tolerated(op, -result)) {
     outputs_absent(r, op, kinds);
+    run_detail(r, ""); /* it is not what a later failure is about */
     entry->state = OP_TOLERATED;
     return 0;
   }

@@ -1,11 +1,12 @@
 /* Removing a tree whose names and depth somebody else chose: by descriptor, never through a symbolic link,
  * never into another mount, with a bounded number of open descriptors. */
 #define _GNU_SOURCE
-#include "tsrun.h"
+#include "common/remove-tree.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,10 +24,10 @@ struct removal {
 
 static int remove_contents(struct removal *removal, int dir, int depth);
 
-int32_t tsr_remove_tree(const char *path) {
-  if (unlink(path) == 0) return 0;
+int remove_tree_at(int at, const char *path) {
+  if (unlinkat(at, path, 0) == 0) return 0;
   if (errno != EISDIR && errno != EPERM) return -errno;
-  struct removal removal = {.top = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), .moved = 0};
+  struct removal removal = {.top = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), .moved = 0};
   if (removal.top < 0) return -errno;
   int error;
   unsigned moved_before;
@@ -36,7 +37,7 @@ int32_t tsr_remove_tree(const char *path) {
   } while (error == 0 && removal.moved != moved_before);
   close(removal.top);
   if (error) return -error;
-  return rmdir(path) < 0 ? -errno : 0;
+  return unlinkat(at, path, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
 static int remove_directory(struct removal *removal, int dir, const char *name, int depth) {
@@ -45,7 +46,7 @@ static int remove_directory(struct removal *removal, int dir, const char *name, 
     int moved;
     do {
       snprintf(fresh, sizeof fresh, ".tsr-deep-%u", removal->moved++);
-      moved = renameat2(dir, name, removal->top, fresh, RENAME_NOREPLACE);
+      moved = (int)syscall(SYS_renameat2, dir, name, removal->top, fresh, RENAME_NOREPLACE);
     } while (moved < 0 && errno == EEXIST);
     return moved < 0 ? errno : 0;
   }

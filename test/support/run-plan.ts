@@ -1,0 +1,48 @@
+/**
+ * Runs one plan in a process of its own, as `test/support/bundle.ts` asks: input as JSON in the file named first, the
+ * outcome as JSON on descriptor 3. The container's standard streams are this process's.
+ */
+import { readFileSync, writeSync } from 'node:fs';
+import { realDoor } from '../../src/kernel/real-door.ts';
+import { failureToError } from '../../src/runtime/failure.ts';
+import { readHostFacts } from '../../src/runtime/host-facts.ts';
+import { planContainer } from '../../src/runtime/plan.ts';
+import type { BundleInput, Outcome } from './bundle.ts';
+
+const input = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as BundleInput;
+const facts = readHostFacts();
+const plan = planContainer(
+  {
+    spec: input.spec,
+    root: input.root,
+    cgroupName: input.cgroupName,
+    state: input.state,
+    interactive: input.interactive,
+    sourceType: (path) => (input.files.includes(path) ? 'file' : 'directory'),
+    reporter: [],
+  },
+  facts,
+);
+const { exitCode, report } = realDoor.run(plan);
+const { failure } = report;
+const outcome: Outcome = {
+  exitCode,
+  ...(failure === undefined
+    ? {}
+    : {
+        failure: {
+          op: failure.op.op,
+          errno: failure.errno,
+          detail: failure.detail,
+          message: failureToError(failure).message,
+          exitCode: failureToError(failure).exitCode,
+        },
+      }),
+  trace: report.trace.map(({ op, group, outcome, result }) => ({
+    op: op.op,
+    who: group.who,
+    outcome,
+    result,
+  })),
+};
+writeSync(3, JSON.stringify(outcome));
