@@ -189,6 +189,13 @@ static int run_file(struct unpack_tree *tree, int dir, const uint8_t *bytes, con
   return error;
 }
 
+int unpack_open_file(const struct unpack_tree *tree, struct unpack_record *record) {
+  if (!tree->file_record) return 0;
+  uint32_t length;
+  memcpy(&length, tree->file_record + UNPACK_AT_LENGTH, sizeof length);
+  return unpack_record_parse(tree->file_record, length, record) > 0;
+}
+
 static int run_data(struct unpack_tree *tree, const struct unpack_record *r) {
   if (tree->file < 0) {
     tree->step = "data without a file";
@@ -197,9 +204,7 @@ static int run_data(struct unpack_tree *tree, const struct unpack_record *r) {
   int error = write_all(tree, tree->file, r->data, r->data_len);
   if (error || (r->flags & UNPACK_FLAG_MORE)) return error;
   struct unpack_record head;
-  uint32_t length;
-  memcpy(&length, tree->file_record + UNPACK_AT_LENGTH, sizeof length);
-  if (!unpack_record_parse(tree->file_record, length, &head)) return EPROTO;
+  if (!unpack_open_file(tree, &head)) return EPROTO;
   error = set_file_attributes(tree, tree->file, &head);
   close_file(tree);
   return error;

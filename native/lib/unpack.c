@@ -63,7 +63,10 @@ static void signal_event(struct unpack *u) {
 
 /* --- the writer thread --- */
 
+/* Without `r` there is nothing to name. A data record has no name: the one of its file is told instead. */
 static void fail(struct unpack *u, int error, const struct unpack_record *r) {
+  struct unpack_record file;
+  if (r && unpack_open_file(&u->tree, &file)) r = &file;
   pthread_mutex_lock(&u->lock);
   u->error = error;
   u->failed_op = r ? r->op : 0;

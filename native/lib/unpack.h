@@ -43,6 +43,9 @@ int unpack_next_xattr(const uint8_t **at, const uint8_t *end, const char **name,
 /* Runs one record. Returns 0 or an errno, with tree->step set. */
 int unpack_run(struct unpack_tree *tree, const uint8_t *bytes, const struct unpack_record *record);
 
+/* The record of the file that waits for data. Returns 0 when there is none. */
+int unpack_open_file(const struct unpack_tree *tree, struct unpack_record *record);
+
 /* Closes what the tree holds open. */
 void unpack_tree_close(struct unpack_tree *tree);
 

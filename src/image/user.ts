@@ -7,7 +7,10 @@ import { TsrunError } from '../lib/errors.ts';
 export interface ResolvedUser {
   readonly uid: number;
   readonly gid: number;
-  /** Groups of the user in /etc/group, besides gid; none when a group was named. */
+  /**
+   * The gid itself, then the groups of the user in /etc/group (none of these when a group was named). Without the gid
+   * in the list a process could drop it by setgid(2) and pass a file mode that denies the group (CVE-2022-36109).
+   */
   readonly additionalGids: readonly number[];
   /** Home directory, `/` when the user has no entry. */
   readonly home: string;
@@ -47,36 +50,35 @@ export function resolveUser(
   const entry = findUser(userPart, users);
   const uid = entry?.uid ?? (userPart === '' ? 0 : parseId(userPart, 'uid'));
   const home = entry?.home || '/';
-  if (groupPart !== '') return { uid, gid: findGroup(groupPart, groups), additionalGids: [], home };
+  if (groupPart !== '') {
+    const gid = findGroup(groupPart, groups);
+    return { uid, gid, additionalGids: [gid], home };
+  }
 
   const gid = entry?.gid ?? 0;
   const memberOf =
     entry === undefined ? [] : groups.filter((g) => g.members.includes(entry.name)).map((g) => g.gid);
-  return { uid, gid, additionalGids: [...new Set(memberOf)].filter((id) => id !== gid), home };
+  return { uid, gid, additionalGids: [...new Set([gid, ...memberOf])], home };
 }
 
-/** By name first, then by number: a user may be called 1000. Undefined for a number that has no entry. */
+/** A number is always a uid, even where a user is called like it. Undefined for a number that has no entry. */
 function findUser(text: string, users: readonly PasswdEntry[]): PasswdEntry | undefined {
   if (text === '') return users.find((u) => u.uid === 0);
+  if (NUMERIC.test(text)) {
+    const uid = parseId(text, 'uid');
+    return users.find((u) => u.uid === uid);
+  }
   const byName = users.find((u) => u.name === text);
   if (byName) return byName;
-  if (!NUMERIC.test(text)) {
-    throw new TsrunError(
-      'USER_NOT_FOUND',
-      `unable to find user ${text}: no matching entries in passwd file`,
-      {
-        hint: 'the name must be in the image’s /etc/passwd; a numeric user id needs no entry',
-      },
-    );
-  }
-  const uid = parseId(text, 'uid');
-  return users.find((u) => u.uid === uid);
+  throw new TsrunError('USER_NOT_FOUND', `unable to find user ${text}: no matching entries in passwd file`, {
+    hint: 'the name must be in the image’s /etc/passwd; a numeric user id needs no entry',
+  });
 }
 
 function findGroup(text: string, groups: readonly GroupEntry[]): number {
+  if (NUMERIC.test(text)) return parseId(text, 'gid');
   const byName = groups.find((g) => g.name === text);
   if (byName) return byName.gid;
-  if (NUMERIC.test(text)) return parseId(text, 'gid');
   throw new TsrunError('GROUP_NOT_FOUND', `unable to find group ${text}: no matching entries in group file`, {
     hint: 'the name must be in the image’s /etc/group; a numeric group id needs no entry',
   });
