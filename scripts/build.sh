@@ -9,20 +9,34 @@ new=$(mktemp -d -p . .dist-XXXXXX)
 trap 'rm -rf "$new"' EXIT
 chmod 755 "$new"
 
-# Split: a verb that is imported when it is called lies in a chunk of its own and costs nothing before. The
-# chunks lie flat, because the native library is looked for beside the code that loads it.
-node_modules/.bin/esbuild scripts/bundle-entry.ts --entry-names=tsrun --chunk-names='[name]-[hash]' --out-extension:.js=.mjs \
-  --bundle --splitting --format=esm --platform=node --target=node26 --minify --legal-comments=none \
-  --external:koffi --external:node:ffi --log-level=warning --outdir="$new"
+# CommonJS, in one file: Node starts it without its loader for ES modules. What a verb imports when it is called is a
+# function in it that is not run, and with the compile cache not even compiled, before.
+bundle() {
+  node_modules/.bin/esbuild "$1" --outfile="$new/$2" --bundle --format=cjs --platform=node --target=node26 \
+    --minify --legal-comments=none --external:koffi --external:node:ffi --external:./main.cjs --log-level=warning \
+    --define:import.meta.url=bundleUrl --banner:js='const bundleUrl=require("node:url").pathToFileURL(__filename).href;'
+}
+bundle scripts/bundle-entry.ts tsrun.cjs
+bundle src/cli/main.ts main.cjs
 install -m 755 native/build/libtsrun.so native/build/tsrun-exec "$new"
 install -m 755 -D bin/tsrun "$new/bin/tsrun"
 
 rm -rf dist
 mv "$new" dist
-# Node writes the cache of what it compiled when a process ends; these three runs go through the common path.
-for arguments in --version --help 'run --help'; do
-  # shellcheck disable=SC2086
-  dist/bin/tsrun $arguments >/dev/null
-done
+# Node writes its cache when a process ends, once, with the functions that this process called. So the first one to end
+# must be one that ran a container; only root can, and for others the cache holds less.
+warm_up() {
+  local work status=0
+  work=$(mktemp -d)
+  export TSRUN_ROOT=$work/data TSRUN_RUN_ROOT=$work/run
+  mkdir "$work/bin"
+  cp "$(command -v busybox)" "$work/bin/true"
+  tar -C "$work" -c bin | dist/bin/tsrun import - warm-up >/dev/null
+  rm -rf dist/compile-cache
+  dist/bin/tsrun run --rm --trace warm-up true 2>/dev/null || status=$?
+  rm -rf "$work"
+  return $status
+}
+if [ "$(id -u)" = 0 ]; then warm_up; else dist/bin/tsrun run --help >/dev/null; fi
 [ -n "$(find dist/compile-cache -type f)" ] || { echo 'build: Node wrote no compile cache' >&2; exit 1; }
 echo "build: dist/ is $(du -sh --apparent-size dist | cut -f1), compile cache $(du -sh --apparent-size dist/compile-cache | cut -f1)"

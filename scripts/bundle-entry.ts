@@ -4,5 +4,5 @@
  */
 import { enableCompileCache } from 'node:module';
 
-enableCompileCache({ directory: `${import.meta.dirname}/compile-cache`, portable: true });
-await import('../src/cli/main.ts');
+enableCompileCache({ directory: `${__dirname}/compile-cache`, portable: true });
+require('./main.cjs');

@@ -2,14 +2,8 @@
 import { isatty } from 'node:tty';
 import { TsrunError } from '../lib/errors.ts';
 
-export function checkTerminal({
-  tty,
-  interactive,
-}: {
-  readonly tty: boolean;
-  readonly interactive: boolean;
-}): void {
-  if (!tty || !interactive || isatty(0)) return;
+export function checkTerminal(): void {
+  if (isatty(0)) return;
   throw new TsrunError('NO_TERMINAL', 'Cannot use -t with -i: standard input is not a terminal', {
     hint: 'leave out -t when input comes from a file or a pipe',
     exitCode: 1,

@@ -33,14 +33,11 @@ export interface Syntax {
   readonly stopsAtFirstWord?: boolean;
 }
 
-const SWITCH_WORDS: Readonly<Record<string, boolean>> = {
-  true: true,
-  '1': true,
-  t: true,
-  false: false,
-  '0': false,
-  f: false,
-};
+/** As Go's strconv.ParseBool reads them, which Docker uses. */
+const SWITCH_WORDS: ReadonlyMap<string, boolean> = new Map([
+  ...['1', 't', 'T', 'true', 'True', 'TRUE'].map((word) => [word, true] as const),
+  ...['0', 'f', 'F', 'false', 'False', 'FALSE'].map((word) => [word, false] as const),
+]);
 
 export function parseFlags<const T extends FlagTable>(
   table: T,
@@ -78,7 +75,7 @@ export function parseFlags<const T extends FlagTable>(
       const flag = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
       if (flag === undefined) throw usage(syntax, `unknown flag: ${token.rawName}`);
       if (flag.type === 'switch') {
-        const given = token.value === undefined ? true : SWITCH_WORDS[token.value];
+        const given = token.value === undefined ? true : SWITCH_WORDS.get(token.value);
         if (given === undefined)
           throw usage(syntax, `${token.rawName} takes true or false, not ${JSON.stringify(token.value)}`);
         values[token.name] = given;

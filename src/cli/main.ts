@@ -1,4 +1,6 @@
-/** Where `tsrun` starts. */
+/** Where `tsrun` starts. No top-level await: the bundle is CommonJS, which Node starts several milliseconds sooner. */
 import { main } from './dispatch.ts';
 
-process.exitCode = await main(process.argv.slice(2), process.env);
+main(process.argv.slice(2), process.env).then((status) => {
+  process.exitCode = status;
+});

@@ -1,5 +1,6 @@
 /** `tsrun rm`: remove containers that do not run. */
-import { findContainer, stopAndRemove, sweep } from '../engine/container-store.ts';
+import { findContainer, sweep } from '../engine/container-store.ts';
+import { stopAndRemove } from '../engine/stop-and-remove.ts';
 import { forEach } from './each.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax } from './flags.ts';
 import type { Context, Verb } from './verb.ts';

@@ -5,7 +5,6 @@ import { prepareContainer, runContainer } from '../engine/run-container.ts';
 import { becomeHelper, canBecomeHelper, realDoor } from '../kernel/real-door.ts';
 import type { TraceEntry } from '../kernel/report.ts';
 import { tracingDoor } from '../kernel/tracing-door.ts';
-import { checkTerminal } from './check-terminal.ts';
 import { CONTAINER_FLAGS, containerOptions } from './container-flags.ts';
 import { type FlagTable, parseFlags, type Syntax } from './flags.ts';
 import type { Context, Verb } from './verb.ts';
@@ -26,7 +25,7 @@ export const verb: Verb = {
 async function run(args: readonly string[], { paths, env }: Context): Promise<number> {
   const { flags, rest } = parseFlags(FLAGS, args, SYNTAX);
   const options = containerOptions(flags, rest, env, SYNTAX);
-  checkTerminal(options);
+  if (options.tty && options.interactive) (await import('./check-terminal.ts')).checkTerminal();
   if (flags.trace) return runTraced(paths, options);
   if (!canBecomeHelper) return runContainer(paths, options, realDoor);
   return becomeHelper(await prepareContainer(paths, options, reporterArgs()));

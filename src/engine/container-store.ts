@@ -1,13 +1,11 @@
 /** Containers by id and name: reserve, find, list, remove, and sweep what a killed helper left. */
-import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readlinkSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import type { ImageUse } from '../image/remove.ts';
 import { checkErrno, native } from '../kernel/native.ts';
 import { type ContainerId, type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
+import { randomBytes } from '../lib/random.ts';
 import { readCgroupHost } from '../runtime/host-facts.ts';
 import { stringifyExactJson } from '../spec/exact-json.ts';
 import {
@@ -142,30 +140,6 @@ export function signalContainer({ record, state }: Container, signal: number): v
     native().tsr_kill(state.process.pid, state.process.started, signal),
     `Cannot signal container ${record.name}`,
   );
-}
-
-/** How often, and how long apart, a killed container's helper is looked for: it cleans up before it is gone. */
-const POLL_MS = 5;
-const POLL_LIMIT_MS = 10_000;
-
-/** Removes a container; a running one only by force. It waits for the helper, which has its own cleaning up to do. */
-export async function stopAndRemove(paths: EnginePaths, container: Container, force: boolean): Promise<void> {
-  const { record, state } = container;
-  if (state.status === 'running') {
-    if (!force) {
-      throw new TsrunError('STILL_RUNNING', `Cannot remove container ${record.name}: it is running`, {
-        hint: `stop it first (tsrun kill ${record.name}), or remove it with -f`,
-        exitCode: 1,
-      });
-    }
-    signalContainer(container, constants.signals.SIGKILL);
-  }
-  for (let waitedMs = 0; hasOwner(paths, record.id); waitedMs += POLL_MS) {
-    if (waitedMs > POLL_LIMIT_MS)
-      throw new TsrunError('HELPER_STAYS', `Cannot remove container ${record.name}: its helper does not end`);
-    await setTimeout(POLL_MS);
-  }
-  removeContainer(paths, record);
 }
 
 /** Removes everything of a container that nobody looks after. */

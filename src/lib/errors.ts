@@ -39,9 +39,12 @@ export function errnoOf(error: unknown): string | undefined {
 
 /** Makes terminal control bytes in text from outside (file names, image fields) visible instead of active. */
 export function escapeForTerminal(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for
-  return text.replace(
-    /[\u0000-\u001f\u007f-\u009f]/g,
-    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
+  return Array.from(text, (char) =>
+    isControl(char) ? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}` : char,
+  ).join('');
+}
+
+function isControl(char: string): boolean {
+  const code = char.charCodeAt(0);
+  return code < 0x20 || (code >= 0x7f && code < 0xa0);
 }
