@@ -22,32 +22,35 @@ interface AttributeChange {
   readonly clear?: number;
 }
 
-const ATTRIBUTES: Readonly<Record<string, AttributeChange>> = {
-  ro: { set: K.MOUNT_ATTR_RDONLY },
-  rw: { clear: K.MOUNT_ATTR_RDONLY },
-  nosuid: { set: K.MOUNT_ATTR_NOSUID },
-  suid: { clear: K.MOUNT_ATTR_NOSUID },
-  nodev: { set: K.MOUNT_ATTR_NODEV },
-  dev: { clear: K.MOUNT_ATTR_NODEV },
-  noexec: { set: K.MOUNT_ATTR_NOEXEC },
-  exec: { clear: K.MOUNT_ATTR_NOEXEC },
-  nodiratime: { set: K.MOUNT_ATTR_NODIRATIME },
-  diratime: { clear: K.MOUNT_ATTR_NODIRATIME },
-  nosymfollow: { set: K.MOUNT_ATTR_NOSYMFOLLOW },
-  symfollow: { clear: K.MOUNT_ATTR_NOSYMFOLLOW },
-  // The three ways to keep access times are one field of the attributes: it is cleared whole before one is set.
-  noatime: { set: K.MOUNT_ATTR_NOATIME, clear: K.MOUNT_ATTR_ATIME },
-  strictatime: { set: K.MOUNT_ATTR_STRICTATIME, clear: K.MOUNT_ATTR_ATIME },
-  relatime: { clear: K.MOUNT_ATTR_ATIME },
-  atime: { clear: K.MOUNT_ATTR_ATIME },
-};
+const ATTRIBUTES: ReadonlyMap<string, AttributeChange> = new Map(
+  Object.entries<AttributeChange>({
+    ro: { set: K.MOUNT_ATTR_RDONLY },
+    rw: { clear: K.MOUNT_ATTR_RDONLY },
+    nosuid: { set: K.MOUNT_ATTR_NOSUID },
+    suid: { clear: K.MOUNT_ATTR_NOSUID },
+    nodev: { set: K.MOUNT_ATTR_NODEV },
+    dev: { clear: K.MOUNT_ATTR_NODEV },
+    noexec: { set: K.MOUNT_ATTR_NOEXEC },
+    exec: { clear: K.MOUNT_ATTR_NOEXEC },
+    nodiratime: { set: K.MOUNT_ATTR_NODIRATIME },
+    diratime: { clear: K.MOUNT_ATTR_NODIRATIME },
+    nosymfollow: { set: K.MOUNT_ATTR_NOSYMFOLLOW },
+    symfollow: { clear: K.MOUNT_ATTR_NOSYMFOLLOW },
+    // The three ways to keep access times are one field of the attributes: it is cleared whole before one is set.
+    noatime: { set: K.MOUNT_ATTR_NOATIME, clear: K.MOUNT_ATTR_ATIME },
+    strictatime: { set: K.MOUNT_ATTR_STRICTATIME, clear: K.MOUNT_ATTR_ATIME },
+    relatime: { clear: K.MOUNT_ATTR_ATIME },
+    atime: { clear: K.MOUNT_ATTR_ATIME },
+  }),
+);
 
-const PROPAGATION: Readonly<Record<string, number>> = {
-  private: K.MS_PRIVATE,
-  slave: K.MS_SLAVE,
-  shared: K.MS_SHARED,
-  unbindable: K.MS_UNBINDABLE,
-};
+/** With an `r` before it, the same for all submounts. */
+const PROPAGATION: ReadonlyMap<string, number> = new Map([
+  ['private', K.MS_PRIVATE],
+  ['slave', K.MS_SLAVE],
+  ['shared', K.MS_SHARED],
+  ['unbindable', K.MS_UNBINDABLE],
+]);
 
 /** Options that are the default, or that only matter to mount(8). */
 const NO_MEANING = new Set(['defaults', 'async', 'nolazytime', 'norelatime', 'nostrictatime']);
@@ -65,17 +68,18 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     data: [] as string[],
   };
   for (const option of options) {
-    const attribute = ATTRIBUTES[option];
-    const recursive = option.startsWith('r') ? ATTRIBUTES[option.slice(1)] : undefined;
+    const attribute = ATTRIBUTES.get(option);
+    const recursive = option.startsWith('r') ? ATTRIBUTES.get(option.slice(1)) : undefined;
+    const propagation = propagationFlag(option);
     if (option === 'bind' || option === 'rbind') {
       parsed.bind = true;
       parsed.recursive ||= option === 'rbind';
     } else if (attribute !== undefined) {
       parsed.set = (parsed.set & ~(attribute.clear ?? 0)) | (attribute.set ?? 0);
       parsed.clear |= attribute.clear ?? 0;
-    } else if (PROPAGATION[option] !== undefined || PROPAGATION[option.slice(1)] !== undefined) {
-      parsed.propagation = PROPAGATION[option] ?? PROPAGATION[option.slice(1)] ?? 0;
-      parsed.propagationRecursive = PROPAGATION[option] === undefined;
+    } else if (propagation !== undefined) {
+      parsed.propagation = propagation.flag;
+      parsed.propagationRecursive = propagation.recursive;
     } else if (recursive !== undefined) {
       parsed.recursiveSet = (parsed.recursiveSet & ~(recursive.clear ?? 0)) | (recursive.set ?? 0);
       parsed.recursiveClear |= recursive.clear ?? 0;
@@ -89,6 +93,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
 export function propagationFlag(
   name: string,
 ): { readonly flag: number; readonly recursive: boolean } | undefined {
-  const flag = PROPAGATION[name] ?? PROPAGATION[name.slice(1)];
-  return flag === undefined ? undefined : { flag, recursive: PROPAGATION[name] === undefined };
+  const recursive = !PROPAGATION.has(name) && name.startsWith('r');
+  const flag = PROPAGATION.get(recursive ? name.slice(1) : name);
+  return flag === undefined ? undefined : { flag, recursive };
 }

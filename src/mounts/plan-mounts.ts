@@ -50,7 +50,8 @@ function planFilesystem(mount: MountSpec, options: MountOptions): readonly Op[] 
       op: 'fsmount',
       into: slot,
       fs: 'fs',
-      attributes: options.set,
+      // A new file system has no mounts below it: "for all below" (rro …) is the same as "for it".
+      attributes: options.set | options.recursiveSet,
       why: 'The file system as a mount, with its restrictions from its first moment.',
     },
     target(

@@ -3,7 +3,7 @@
 import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
 import { TsrunError } from '../lib/errors.ts';
-import type { IdMapping, LinuxSpec, NamespaceSpec, NamespaceType } from '../spec/runtime.ts';
+import type { IdMapping, LinuxSpec, NamespaceSpec, NamespaceType, RuntimeSpec } from '../spec/runtime.ts';
 
 interface Kind {
   readonly flag: number;
@@ -33,8 +33,26 @@ export function hasNamespace(linux: LinuxSpec, type: NamespaceType): boolean {
   return linux.namespaces.some((n) => n.type === type);
 }
 
-/** Refuses lists the kernel could not honour: a type given twice, maps without a user namespace, offsets without a time one. */
-export function checkNamespaces(linux: LinuxSpec): void {
+/** The namespaces that are the container's alone; what is joined belongs to others too. */
+export function ownNamespaces(linux: LinuxSpec): Readonly<Record<NamespaceType, boolean>> {
+  const own = (type: NamespaceType) => makesNamespace(linux, type);
+  return {
+    user: own('user'),
+    mount: own('mount'),
+    pid: own('pid'),
+    network: own('network'),
+    ipc: own('ipc'),
+    uts: own('uts'),
+    cgroup: own('cgroup'),
+    time: own('time'),
+  };
+}
+
+/**
+ * Refuses what the kernel could not honour (a type given twice, maps without a user namespace, offsets without a time
+ * one), and what it would do to the host instead: mounts and names without a namespace for them.
+ */
+export function checkNamespaces({ linux, hostname, domainname }: RuntimeSpec): void {
   const refuse = (message: string) => {
     throw new TsrunError('BAD_NAMESPACES', `Cannot plan the namespaces: ${message}`);
   };
@@ -49,6 +67,10 @@ export function checkNamespaces(linux: LinuxSpec): void {
   }
   if (linux.timeOffsets !== undefined && !makesNamespace(linux, 'time'))
     refuse('timeOffsets need a new time namespace');
+  if (!hasNamespace(linux, 'mount'))
+    refuse('without a mount namespace, the mounts of the container would be those of the host');
+  if ((hostname !== undefined || domainname !== undefined) && !hasNamespace(linux, 'uts'))
+    refuse('a hostname or domainname needs a uts namespace: it would be that of the host');
 }
 
 /** The flags of clone3: one bit for each new namespace. */

@@ -64,7 +64,7 @@ export interface PlanInput {
 export function planContainer(input: PlanInput, host: HostFacts): Plan {
   const { spec, root } = input;
   const { linux, process } = spec;
-  ns.checkNamespaces(linux);
+  ns.checkNamespaces(spec);
   const ownMounts = ns.makesNamespace(linux, 'mount');
   const inUserNamespace = ns.hasNamespace(linux, 'user');
   const cgroup = planCgroup(host.cgroup, input.cgroupName, linux.resources?.pids?.limit);
@@ -150,7 +150,11 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('child', 'The network', planLoopback(linux)),
     group('child', 'Names', ns.planNames(spec.hostname, spec.domainname)),
     // Sysctls are written through a procfs of this container's own, before it is made read-only.
-    group('child', 'Kernel parameters', planSysctls(linux.sysctl ?? {}, spec.mounts)),
+    group(
+      'child',
+      'Kernel parameters',
+      planSysctls(linux.sysctl ?? {}, spec.mounts, ns.ownNamespaces(linux)),
+    ),
     group('child', 'Paths that are hidden or read-only', [
       ...planMaskedPaths(linux.maskedPaths ?? []),
       ...planReadonlyPaths(linux.readonlyPaths ?? []),

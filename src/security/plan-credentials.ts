@@ -11,7 +11,7 @@ export function planCredentials(process: ProcessSpec, available: bigint): readon
   const mask = (names: readonly string[] | undefined) => capabilityMask(names ?? []) & available;
   const bounding = mask(sets.bounding);
   const permitted = mask(sets.permitted);
-  const ambient = mask(sets.ambient);
+  const inheritable = mask(sets.inheritable);
   return [
     // Dropping from the bounding set needs CAP_SETPCAP, which is about to go.
     {
@@ -44,15 +44,16 @@ export function planCredentials(process: ProcessSpec, available: bigint): readon
       op: 'capset',
       effective: mask(sets.effective),
       permitted,
-      inheritable: mask(sets.inheritable),
+      inheritable,
       why: 'Exactly the capabilities that were asked for.',
     },
-    ...(ambient === 0n
+    // The kernel keeps the ambient set within the inheritable one: nothing inheritable, nothing ambient.
+    ...(inheritable === 0n
       ? []
       : [
           {
             op: 'ambient',
-            mask: ambient,
+            mask: mask(sets.ambient),
             why: 'Capabilities that survive the exec of an ordinary program by an ordinary user.',
           } as const,
         ]),

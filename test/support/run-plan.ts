@@ -7,10 +7,12 @@ import { realDoor } from '../../src/kernel/real-door.ts';
 import { failureToError } from '../../src/runtime/failure.ts';
 import { readHostFacts } from '../../src/runtime/host-facts.ts';
 import { planContainer } from '../../src/runtime/plan.ts';
+import { compileSeccomp } from '../../src/security/seccomp-compile.ts';
 import type { BundleInput, Outcome } from './bundle.ts';
 
 const input = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as BundleInput;
 const facts = readHostFacts();
+const section = input.spec.linux.seccomp;
 const plan = planContainer(
   {
     spec: input.spec,
@@ -20,6 +22,7 @@ const plan = planContainer(
     interactive: input.interactive,
     sourceType: (path) => (input.files.includes(path) ? 'file' : 'directory'),
     reporter: [],
+    seccomp: section === undefined ? undefined : compileSeccomp(section, facts.arch),
   },
   facts,
 );
