@@ -97,7 +97,7 @@ test.each(SEEDS)('a random section of overlapping rules means what its rules say
  * the default are no exceptions to the others: libseccomp refuses them, runc and crun leave them out.
  */
 function answerByReading(section: LinuxSeccomp, { arch, nr, args }: Call): number | undefined {
-  const name = [...readTable(arch)].find(([, number]) => number === nr)?.[0];
+  const name = readNames(arch).get(nr);
   const named = section.syscalls?.filter((rule) => name !== undefined && rule.names.includes(name)) ?? [];
   if (named.length === 0) return undefined;
   const unnamed = answer(section.defaultAction, section.defaultErrnoRet);
@@ -221,15 +221,29 @@ function numbersOf(arch: ReferenceArch): readonly number[] {
   return [...low, ...priv, ...edges.filter((nr) => arch !== 'SCMP_ARCH_X86_64' || nr < X32_BIT)];
 }
 
+const tables = new Map<ReferenceArch, ReadonlyMap<string, number>>();
+
 /** Our table of an architecture, read independently of the compiler. */
 function readTable(arch: ReferenceArch): ReadonlyMap<string, number> {
+  const known = tables.get(arch);
+  if (known) return known;
   const table = new Map<string, number>();
   let next = 0;
   for (const word of SYSCALL_TABLES[TABLES[arch]].split(' ')) {
     if (word.startsWith('@')) next = Number(word.slice(1));
     else table.set(word, (arch === 'SCMP_ARCH_X32' ? X32_BIT : 0) + next++);
   }
+  tables.set(arch, table);
   return table;
+}
+
+const namesByNumber = new Map<ReferenceArch, ReadonlyMap<number, string>>();
+
+function readNames(arch: ReferenceArch): ReadonlyMap<number, string> {
+  const known =
+    namesByNumber.get(arch) ?? new Map([...readTable(arch)].map(([name, number]) => [number, name]));
+  namesByNumber.set(arch, known);
+  return known;
 }
 
 type Random = (below: number) => number;
