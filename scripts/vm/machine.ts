@@ -51,13 +51,16 @@ async function machineCommand(options: VmOptions, directory: string, cache: stri
   return qemuCommand(options, accel, directory, cache);
 }
 
-/** Files the guest's init reads from the shared root. */
+/**
+ * Files the guest's init reads from the shared root. env by its path: a plain name, even after env, would be
+ * busybox's own program instead of the host's.
+ */
 function writeTask(directory: string, token: string, options: VmOptions): void {
   const cwd = process.cwd();
   const assignments = Object.entries(options.env).map(([name, value]) => `${name}=${value}`);
-  const words = ['env', '-i', ...assignments, ...options.command].map(quote).join(' ');
+  const words = ['/usr/bin/env', '-i', ...assignments, ...options.command].map(quote).join(' ');
   const files = {
-    command: `cd ${quote(cwd)} || exit ${EXIT_ENGINE}\nPATH=${quote(options.env.PATH ?? '')} exec ${words}\n`,
+    command: `cd ${quote(cwd)} || exit ${EXIT_ENGINE}\nexec ${words}\n`,
     cwd: `${cwd}\n`,
     token: `${token}\n`,
     'rw-dirs': options.rwDirs.map((path) => `${path}\n`).join(''),

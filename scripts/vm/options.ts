@@ -1,4 +1,5 @@
 /** The command line of `npm run vm`. */
+import { realpathSync, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { TsrunError } from '../../src/lib/errors.ts';
 
@@ -47,7 +48,7 @@ export function parseVmOptions(args: readonly string[], callerEnv: NodeJS.Proces
     accel,
     memory: values.mem,
     timeoutSeconds,
-    rwDirs: values['rw-dir'],
+    rwDirs: values['rw-dir'].map(existingDirectory),
     env: { ...chooseEnv(values.env, callerEnv), TSRUN_VM: machine },
     command,
   };
@@ -78,6 +79,13 @@ function parse(args: readonly string[]) {
   } catch (error) {
     return usageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+function existingDirectory(path: string): string {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    usageError(`--rw-dir wants a directory, and ${path} is none`);
+  }
+  return realpathSync(path);
 }
 
 function chooseEnv(requests: readonly string[], callerEnv: NodeJS.ProcessEnv): Record<string, string> {

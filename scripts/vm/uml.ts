@@ -9,13 +9,16 @@ const MODULES = ['overlay'];
 
 /**
  * hostfs would let the guest's root write to the host, whatever its mount says. So the kernel program itself
- * runs where / is read-only, but for its run directory and the directories that are to be written. No exec at the end: it aborts itself after a
- * panic, and PID 1 of a namespace is immune to its own signals, so it would spin for ever.
+ * runs where / is read-only, but for its run directory and the directories that are to be written. Its memory
+ * is a file in $TMPDIR and the like, or else in /dev/shm, which can be written.
+ * No exec at the end: after a panic the program aborts itself, and as PID 1 of a namespace it would be immune
+ * to its own signal and spin for ever.
  */
 const READ_ONLY_HOST = `
 while [ "$1" != -- ]; do mount --bind "$1" "$1"; shift; done
 shift
 mount -o remount,bind,ro /
+unset TMP TEMP TMPDIR
 "$@"`;
 
 /** raid6 measures its algorithms for 0.9 s in every boot, for a btrfs that nobody mounts here. */
