@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests, after the set-up they need, and ends with one line: tests: N passed, N failed, N skipped.
 #   scripts/test.sh              every suite, the VM's last
-#   scripts/test.sh vm           only what runs inside the VM, in it
+#   scripts/test.sh vm           only the tests of the VM, then the integration suite inside it
 #   scripts/test.sh unit ...     only these suites: unit golden native integration
 # STRICT=1 (CI) makes a skipped test a failure: a suite that cannot run must not look green.
 set -euo pipefail
@@ -19,8 +19,8 @@ main() {
   local suite status=0
   for suite in "${suites[@]}"; do
     case $suite in
-      vm) run_vm || status=1 ;;
-      inside-vm) run_suite integration || status=1; run_suite vm || status=1 ;;
+      vm) run_suite vm || status=1; run_vm || status=1 ;;
+      inside-vm) run_suite integration || status=1 ;;
       *) run_suite "$suite" || status=1 ;;
     esac
   done

@@ -70,6 +70,10 @@ echo "links=$(ls /sys/class/net | tr '\\n' ' ')"
 modprobe -a veth bridge tun loop && echo "modules=loaded"
 echo "input=$(cat)"
 echo intruder > "$MARKER" && echo "marker=$(cat "$MARKER")"
+mkdir /tmp/again
+mount -t 9p -o trans=virtio,version=9p2000.L hostroot /tmp/again 2>/dev/null ||
+  mount -t hostfs -o / again /tmp/again 2>/dev/null && echo "again=mounted"
+touch "/tmp/again$MARKER" 2>/dev/null
 echo "shared=written" > "$SHARE/report"
 echo "to stderr" >/dev/stderr
 `;
@@ -81,8 +85,9 @@ describe.each([
     option: ['--uml'],
     controllers: ['cpu', 'io', 'memory', 'pids'],
     readsInput: false,
+    mountsAgain: true,
   },
-])('the $machine machine', ({ option, controllers, readsInput }) => {
+])('the $machine machine', ({ option, controllers, readsInput, mountsAgain }) => {
   const marker = join(REPOSITORY, `.cache/vm-marker-${process.pid}`);
   const share = mkdtempSync(join(scratch, 'share-'));
   let looked: Finished;
@@ -130,6 +135,7 @@ describe.each([
 
   test('what is written in the machine is not on the host, but for a shared directory', () => {
     expect(seen('marker')).toBe('intruder');
+    expect(seen('again')).toBe(mountsAgain ? 'mounted' : undefined); // then the host refuses the write
     expect(existsSync(marker)).toBe(false);
     expect(readFileSync(join(share, 'report'), 'utf8')).toBe('shared=written\n');
   });
