@@ -77,21 +77,32 @@ int op_umount(struct run *r, const struct plan_op *op) {
   return result(umount2(run_str(r, op->f[UMOUNT_PATH]), (int)op->f[UMOUNT_FLAGS]));
 }
 
+static int attach(int mount, int target) {
+  return sys_move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+/* Puts another mount of the same tree over `target`. A tree that is attached nowhere yet cannot be cloned before
+ * Linux 6.15 (EINVAL): then this is its first place, and from there it can. */
+static int cover(int mount, int target) {
+  int tree = sys_open_tree(mount, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+  if (tree < 0) return errno == EINVAL ? attach(mount, target) : -1;
+  int covered = attach(tree, target), error = errno;
+  close(tree);
+  errno = error;
+  return covered;
+}
+
 /* Hides a path of the root: a directory under an empty one, anything else under /dev/null. Nothing to hide is fine. */
 int op_mask(struct run *r, const struct plan_op *op) {
   int target = sys_openat2(r->fds[op->f[MASK_AT]], run_str(r, op->f[MASK_PATH]), O_PATH | O_CLOEXEC, 0,
                            RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
   if (target < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
   struct stat st;
-  int tree = -1, error = 0;
-  if (fstat(target, &st) == 0) {
-    int cover = r->fds[op->f[S_ISDIR(st.st_mode) ? MASK_DIRECTORY : MASK_FILE]];
-    tree = sys_open_tree(cover, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-  }
-  if (tree < 0 || sys_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) error = errno;
-  if (tree >= 0) close(tree);
+  int covered = fstat(target, &st);
+  if (covered == 0) covered = cover(r->fds[op->f[S_ISDIR(st.st_mode) ? MASK_DIRECTORY : MASK_FILE]], target);
+  int error = errno;
   close(target);
-  return error ? -error : 1;
+  return covered < 0 ? -error : 1;
 }
 
 int op_pivot_root(struct run *r, const struct plan_op *op) {
