@@ -19,7 +19,10 @@ import { ImageIndex } from './image-index.ts';
 import { Layers } from './layers.ts';
 import type { StorePaths } from './store-paths.ts';
 
-/** `usedLayers`: chain IDs that containers are mounted on. The caller has the store alone (see work.ts). */
+/**
+ * `usedLayers`: chain IDs that containers are mounted on; an image that a container uses also keeps its entry in the
+ * index, so this is a second net. The caller has the store alone (see work.ts). Throws when an image is damaged.
+ */
 export function collectGarbage(paths: StorePaths, usedLayers: Iterable<Digest>): void {
   const needed: Needed = { blobs: new Set(), layers: new Set(usedLayers), resolved: new Set() };
   for (const entry of new ImageIndex(paths).entries()) mark(paths, entry, needed);

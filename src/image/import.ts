@@ -30,7 +30,7 @@ export async function importImage(
 ): Promise<Digest> {
   const name = options.name === undefined ? undefined : fullName(parseReference(options.name));
   const config = applyChanges(options.changes ?? []);
-  using _work = await startWork(paths);
+  using work = await startWork(paths);
   const blob = await addBlob(paths, inputBytes(input));
   const layer = await new Layers(paths).unpack(decompress(readBlob(paths, blob)), []);
   const created = (options.created ?? new Date()).toISOString();
@@ -47,6 +47,7 @@ export async function importImage(
   const manifest = await addManifest(paths, configBlob, [{ mediaType, ...blob }]);
   await prepareImage(paths, manifest);
   new ImageIndex(paths).add(manifest, name);
+  work.done();
   return configBlob.digest;
 }
 

@@ -17,7 +17,7 @@ export interface LoadedImage {
 }
 
 export async function loadImages(paths: StorePaths, input: ArchiveInput): Promise<LoadedImage[]> {
-  using _work = await startWork(paths);
+  using work = await startWork(paths);
   using source = await openArchive(paths, input);
   const index = new ImageIndex(paths);
   const arrived = await arriveAll();
@@ -27,6 +27,7 @@ export async function loadImages(paths: StorePaths, input: ArchiveInput): Promis
     for (const name of names.length > 0 ? names : [undefined]) index.add(manifest, name);
     loaded.push({ id: image.id, names: names.map((name) => familiarName(parseReference(name))) });
   }
+  work.done();
   return loaded;
 
   /** Archives of newer Dockers are both; manifest.json then has the names as `docker load` takes them. */

@@ -52,8 +52,10 @@ export class ImageStore {
       import('./prepare.ts'),
       import('./work.ts'),
     ]);
-    using _work = await startWork(this.paths);
-    return prepareImage(this.paths, findImage(this.#index.entries(), this.paths, text).entry);
+    using work = await startWork(this.paths);
+    const image = await prepareImage(this.paths, findImage(this.#index.entries(), this.paths, text).entry);
+    work.done();
+    return image;
   }
 
   /**

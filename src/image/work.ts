@@ -1,17 +1,50 @@
-/** Beginning to change the store: its directories are there, what a crash left is gone, and nobody removes meanwhile. */
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+/**
+ * Beginning to change the store: its directories are there, what a crash left is gone, and nobody removes meanwhile.
+ * A worker leaves a mark as long as its work is not done. A mark without a worker says that blobs and layers may be
+ * there which no image of the index needs.
+ */
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { HostPath } from '../lib/brands.ts';
-import { writeFileDurably } from './durable.ts';
+import { TsrunError } from '../lib/errors.ts';
+import { temporaryPath, writeFileDurably } from './durable.ts';
+import { collectGarbage } from './gc.ts';
 import { ImageIndex } from './image-index.ts';
 import { removeTree } from './layers.ts';
 import { FileLock } from './locks.ts';
 import type { StorePaths } from './store-paths.ts';
 
-/** Waits for a removal that goes on, and then shares the store with other workers until it is disposed of. */
-export async function startWork(paths: StorePaths): Promise<FileLock> {
+const MARK = 'work';
+
+/** A share in the store, until it is disposed of. Work that did not get to {@link done} is undone then. */
+export class Work implements Disposable {
+  readonly #paths: StorePaths;
+  readonly #lock: FileLock;
+  readonly #mark: HostPath;
+  #done = false;
+
+  constructor(paths: StorePaths, lock: FileLock) {
+    this.#paths = paths;
+    this.#lock = lock;
+    this.#mark = temporaryPath(paths, MARK);
+    writeFileSync(this.#mark, '');
+  }
+
+  done(): void {
+    this.#done = true;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#done) rmSync(this.#mark, { force: true });
+    this.#lock[Symbol.dispose]();
+    if (!this.#done) sweepWhenAlone(this.#paths);
+  }
+}
+
+/** Waits for a removal that goes on, and then shares the store with other workers. */
+export async function startWork(paths: StorePaths): Promise<Work> {
   makeStore(paths);
   sweepWhenAlone(paths);
-  return FileLock.wait(paths.workLock, 'shared');
+  return new Work(paths, await FileLock.wait(paths.workLock, 'shared'));
 }
 
 /** Has the store alone until it is disposed of. */
@@ -36,11 +69,27 @@ function sweepWhenAlone(paths: StorePaths): void {
   if (lock) sweep(paths);
 }
 
-/** Temporary things belong to nobody now; neither do links to layers that were never finished. */
+/** Nobody works now: temporary things belong to nobody, and neither do links to layers that were never finished. */
 function sweep(paths: StorePaths): void {
-  for (const name of readdirSync(paths.temporary)) removeTree(`${paths.temporary}/${name}` as HostPath);
+  const names = readdirSync(paths.temporary);
+  const isMark = (name: string) => name.startsWith(`${MARK}-`);
+  for (const name of names) if (!isMark(name)) removeTree(`${paths.temporary}/${name}` as HostPath);
   for (const name of readdirSync(paths.links)) {
     const link = `${paths.links}/${name}`;
     if (!existsSync(link)) rmSync(link, { force: true });
+  }
+  const marks = names.filter(isMark);
+  if (marks.length === 0 || !collectAfterCrash(paths)) return;
+  for (const mark of marks) rmSync(`${paths.temporary}/${mark}`, { force: true });
+}
+
+/** False when an image is damaged: then nobody can tell what it needs, and all is kept until that image is removed. */
+function collectAfterCrash(paths: StorePaths): boolean {
+  try {
+    collectGarbage(paths, []);
+    return true;
+  } catch (error) {
+    if (error instanceof TsrunError) return false;
+    throw error;
   }
 }
