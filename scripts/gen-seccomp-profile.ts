@@ -1,6 +1,7 @@
 /**
  * Writes src/security/seccomp-profile.gen.ts: Docker's default seccomp profile, as Debian packages it
- * (golang-github-docker-docker-dev), with the changes below. Run it with `node scripts/gen-seccomp-profile.ts`.
+ * (golang-github-docker-docker-dev), with the changes below. Run it with `node scripts/gen-seccomp-profile.ts [default.json]`; the file
+ * is enough, unpacked from the package by `apt-get download` and `dpkg -x`.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import {
@@ -10,7 +11,8 @@ import {
 } from '../src/spec/docker-seccomp.ts';
 import type { SeccompArg } from '../src/spec/seccomp.ts';
 
-const SOURCE = '/usr/share/gocode/src/github.com/docker/docker/profiles/seccomp/default.json';
+const SOURCE =
+  process.argv[2] ?? '/usr/share/gocode/src/github.com/docker/docker/profiles/seccomp/default.json';
 const ARCHES = ['amd64', 'arm64'];
 
 /** What every container may call beside Docker's list: newer forms of calls that are on it. */

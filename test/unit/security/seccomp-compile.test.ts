@@ -228,7 +228,7 @@ test.each([
 test('a search over far more targets than a jump can reach finds each of them', () => {
   const asm = new BpfAssembler();
   const targets = Array.from(
-    { length: 1500 },
+    { length: 1200 },
     (_, i): SearchTarget => ({ first: i * 3, label: asm.answer(i) }),
   );
   asm.load(0, writeSearch(asm, targets));
