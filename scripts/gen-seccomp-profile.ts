@@ -1,7 +1,8 @@
 /**
  * Writes src/security/seccomp-profile.gen.ts: Docker's default seccomp profile, as Debian packages it
- * (golang-github-docker-docker-dev), with the changes below. Run it with `node scripts/gen-seccomp-profile.ts [default.json]`; the file
- * is enough, unpacked from the package by `apt-get download` and `dpkg -x`.
+ * (golang-github-docker-docker-dev), with the changes below. Run it with
+ * `node scripts/gen-seccomp-profile.ts [default.json]`; that file is enough, unpacked from the package by
+ * `apt-get download` and `dpkg -x`.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import {
