@@ -40,6 +40,7 @@ key() {
   cat rootfs/build.sh rootfs/oci-layout.ts "rootfs/$1.sh" "rootfs/$1.json" | sha256sum
 }
 
+# shellcheck disable=SC1090
 base_of() { (base='' && . "rootfs/$1.sh" && echo "$base"); }
 
 is_made() { [ -f "$cache/$1.tar" ] && [ "$(cat "$cache/$1.key" 2>/dev/null)" = "$(key "$1")" ]; }

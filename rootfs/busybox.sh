@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2016,SC2034
 # The smallest useful image: Debian's static busybox and a link for each of its programs. Needs no network.
 make_layer() {
   local files=$2 program

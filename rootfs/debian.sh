@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2016,SC2034
 # Debian 12 with the packages every Debian has, without documentation and translations. About 20 seconds.
 make_layer() {
   local files=$2
@@ -11,6 +12,6 @@ make_layer() {
     --customize-hook='rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1/etc/resolv.conf" "$1/etc/hostname"' \
     bookworm "$files" $(apt_sources)
   # Device nodes are the runtime's to make; an image has only the place for them.
-  rm -rf "$files"/dev/*
+  rm -rf "${files:?}"/dev/*
   pack "$files" "$1"
 }

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2016,SC2034
 # Python 3 as a second layer on Debian: the upper directory of an overlay in which the package was installed.
 base=debian
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From a fresh checkout to a container, and what a container is: the same questions asked on the host and
 # inside. The first run installs and builds what is missing; the next takes seconds.
+# shellcheck disable=SC2016
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,7 +20,6 @@ main() {
   goodbye
 }
 
-# shellcheck disable=SC2016
 greet() {
   printf '\n$ tsrun run --rm --hostname hello busybox sh -c '\''...'\''\n\n'
   bin/tsrun run --rm --hostname hello busybox sh -c '
@@ -42,7 +42,6 @@ compare() {
 }
 
 ASKED=('host name' 'processes in sight' 'name of process 1' 'network interfaces' 'entries in /' 'PID namespace' 'network namespace')
-# shellcheck disable=SC2016
 QUESTIONS='
   hostname
   ls /proc | grep -c "^[0-9]"

@@ -32,9 +32,10 @@ check_machine() {
   [ "$(uname -s)" = Linux ] ||
     fail "tsrun needs a Linux kernel; this is $(uname -s)" 'start the Debian machine of the Vagrantfile: vagrant up && vagrant ssh'
   case $(uname -m) in x86_64 | aarch64) ;; *) fail "tsrun runs on x86_64 and aarch64; this is $(uname -m)" 'use another machine' ;; esac
-  command -v node >/dev/null && command -v npm >/dev/null ||
+  if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
     fail 'Node and npm are missing; they install the pinned Node that tsrun itself runs on' \
       'as root: apt-get install nodejs npm (any Node from 18 on)'
+  fi
 }
 
 # Prints the package names of this level, from packages.txt.
