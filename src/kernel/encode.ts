@@ -149,7 +149,7 @@ class DataArea {
   numbers(list: readonly number[]): bigint {
     const bytes = Buffer.alloc(list.length * 4);
     list.forEach((n, i) => {
-      bytes.writeUInt32LE(n, i * 4);
+      bytes.writeUInt32LE(Number(BigInt(n)), i * 4); // BigInt refuses a fraction, which would be cut off
     });
     return reference(this.#append(bytes), list.length);
   }

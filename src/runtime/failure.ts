@@ -20,16 +20,17 @@ interface Explanation {
 
 export function failureToError(failure: Failure): TsrunError {
   const name = errnoName(failure.errno);
-  const known = explain(failure.op, name, escapeForTerminal(failure.detail));
+  const known = explain(failure.op, name, failure.detail);
   const { message, hint, exitCode } = known ?? general(failure, name);
-  return new TsrunError('START_FAILED', `Cannot start the container: ${message}`, {
+  // Names in it are the image's or the container's: none of them may steer the terminal of the reader.
+  return new TsrunError('START_FAILED', escapeForTerminal(`Cannot start the container: ${message}`), {
     exitCode: exitCode ?? EXIT_ENGINE,
     ...(hint === undefined ? {} : { hint }),
   });
 }
 
 function general({ op, errno, detail }: Failure, name: string): Explanation {
-  const said = detail === '' ? '' : ` (${escapeForTerminal(detail)})`;
+  const said = detail === '' ? '' : ` (${detail})`;
   return { message: `${describeOp(op)}: ${name}: ${errnoText(errno)}${said}` };
 }
 
@@ -61,7 +62,7 @@ function explain(op: Op, errno: string, detail: string): Explanation | undefined
 }
 
 function explainExec(command: string, errno: string, detail: string): Explanation {
-  const shown = JSON.stringify(escapeForTerminal(command));
+  const shown = JSON.stringify(command);
   const inPath = !command.includes('/');
   switch (errno) {
     case 'ENOENT':

@@ -37,13 +37,15 @@ export function parseVolume(text: string): MountSpec {
     throw refuse(
       `${JSON.stringify(unknown)} is not an option; there are ${Object.keys(VOLUME_OPTIONS).join(', ')}`,
     );
+  if (names.includes('ro') && names.includes('rw')) throw refuse('it asks for both ro and rw');
+  const propagation = names.filter((name) => /(private|slave|shared)$/.test(name));
+  if (propagation.length > 1) throw refuse(`it asks for two kinds of propagation: ${propagation.join(', ')}`);
   const mapped = names.map((name) => VOLUME_OPTIONS[name] ?? name);
-  const propagation = mapped.some((name) => /(private|slave|shared)$/.test(name)) ? [] : ['rprivate'];
   return {
     type: 'bind',
     source: posix.normalize(source),
     destination: checkDestination(destination, refuse),
-    options: ['rbind', ...mapped, ...propagation],
+    options: ['rbind', ...mapped, ...(propagation.length === 0 ? ['rprivate'] : [])],
   };
 }
 

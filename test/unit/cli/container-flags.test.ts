@@ -1,0 +1,112 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { CONTAINER_FLAGS, containerOptions } from '../../../src/cli/container-flags.ts';
+import { parseFlags, type Syntax } from '../../../src/cli/flags.ts';
+
+const SYNTAX: Syntax = { verb: 'run', stopsAtFirstWord: true };
+const scratch = mkdtempSync(join(tmpdir(), 'tsrun-flags-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+function options(args: readonly string[], hostEnv: NodeJS.ProcessEnv = {}) {
+  const { flags, rest } = parseFlags(CONTAINER_FLAGS, args, SYNTAX);
+  return containerOptions(flags, rest, hostEnv, SYNTAX);
+}
+
+function file(name: string, text: string): string {
+  writeFileSync(join(scratch, name), text);
+  return join(scratch, name);
+}
+
+test('an image alone is asked for with the defaults', () => {
+  expect(options(['busybox'])).toEqual({
+    image: 'busybox',
+    command: [],
+    env: [],
+    mounts: [],
+    readonlyRoot: false,
+    capAdd: [],
+    capDrop: [],
+    seccomp: 'default',
+    noNewPrivileges: false,
+    privileged: false,
+    network: 'none',
+    tty: false,
+    interactive: false,
+    remove: false,
+  });
+});
+
+test('no image is a usage error', () => {
+  expect(() => options(['--rm'])).toThrow(expect.objectContaining({ code: 'USAGE', exitCode: 125 }));
+});
+
+describe('variables', () => {
+  test('have a value, or take the one of the shell, or are left out', () => {
+    const env = options(['-e', 'A=1', '-e', 'B', '-e', 'C', '-e', 'D=', 'i'], { B: 'two=2', HOME: '/h' }).env;
+    expect(env).toEqual(['A=1', 'B=two=2', 'D=']);
+  });
+
+  test('from files come before those of the command line, literally', () => {
+    const list = file('list', '# comment\n\n  A=1\r\nB="quoted" # no comment\nPASSED\nEMPTY=\n');
+    expect(options(['-e', 'A=2', '--env-file', list, 'i'], { PASSED: 'x' }).env).toEqual([
+      'A=1',
+      'B="quoted" # no comment',
+      'PASSED=x',
+      'EMPTY=',
+      'A=2',
+    ]);
+  });
+
+  test.each(['', '=x'])('%j has no name', (entry) => {
+    expect(() => options(['-e', entry, 'i'])).toThrow(expect.objectContaining({ code: 'BAD_ENV' }));
+  });
+
+  test('a line of a file without a name is refused with its number', () => {
+    const list = file('bad', 'A=1\nB C=2\n');
+    expect(() => options(['--env-file', list, 'i'])).toThrow(/line 2 of .*"B C"/);
+  });
+
+  test('a file that is not there is named', () => {
+    expect(() => options(['--env-file', '/nowhere/list', 'i'])).toThrow(
+      expect.objectContaining({
+        code: 'CANNOT_READ',
+        message: expect.stringContaining('/nowhere/list: ENOENT'),
+      }),
+    );
+  });
+});
+
+describe('--security-opt', () => {
+  test.each([
+    ['seccomp=unconfined', { seccomp: 'unconfined' }],
+    ['seccomp:unconfined', { seccomp: 'unconfined' }],
+    ['no-new-privileges', { noNewPrivileges: true }],
+    ['no-new-privileges=true', { noNewPrivileges: true }],
+    ['no-new-privileges:false', { noNewPrivileges: false }],
+  ])('%s', (option, expected) => {
+    expect(options(['--security-opt', option, 'i'])).toMatchObject(expected);
+  });
+
+  test('takes a profile from a file', () => {
+    const profile = file('profile.json', '{}');
+    expect(options(['--security-opt', `seccomp=${profile}`, 'i']).seccomp).toEqual({
+      file: profile,
+      text: '{}',
+    });
+  });
+
+  test.each(['', 'seccomp', 'seccomp=', 'no-new-privileges=maybe', 'apparmor=x', 'label=disable'])(
+    'refuses %j',
+    (option) => {
+      expect(() => options(['--security-opt', option, 'i'])).toThrow(
+        expect.objectContaining({ code: 'USAGE' }),
+      );
+    },
+  );
+});
+
+test.each(['bridge', '', 'container:x', 'constructor'])('--network %j is refused', (network) => {
+  expect(() => options(['--network', network, 'i'])).toThrow(expect.objectContaining({ code: 'USAGE' }));
+});

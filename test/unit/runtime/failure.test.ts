@@ -1,0 +1,101 @@
+import { constants } from 'node:os';
+import { describe, expect, test } from 'vitest';
+import * as K from '../../../src/kernel/constants.ts';
+import type { Op } from '../../../src/kernel/ops.ts';
+import { errnoName, failureToError } from '../../../src/runtime/failure.ts';
+
+type Errno = keyof typeof constants.errno;
+const fail = (op: Op, errno: Errno, detail = '') =>
+  failureToError({ index: 0, op, errno: constants.errno[errno], detail });
+const exec = (command: string): Op => ({ op: 'execve', args: [command, 'x'], env: [], why: '' });
+
+describe('a program that cannot be run', () => {
+  test.each<[string, Errno, number, string]>([
+    ['nope', 'ENOENT', 127, '"nope": executable file not found in $PATH'],
+    ['/bin/nope', 'ENOENT', 127, '"/bin/nope": no such file or directory'],
+    ['/bin/sh/x', 'ENOTDIR', 127, '"/bin/sh/x": not a directory'],
+    ['/etc', 'EACCES', 126, '"/etc": permission denied'],
+    ['/bin/x', 'ENOEXEC', 126, '"/bin/x": exec format error'],
+    ['/bin/x', 'ELOOP', 126, '"/bin/x": ELOOP'],
+    ['', 'ENOENT', 127, '""'],
+  ])('%s with %s ends with %i', (command, errno, exitCode, message) => {
+    const error = fail(exec(command), errno, command);
+    expect(error.message).toContain(`Cannot start the container: ${message}`);
+    expect(error).toMatchObject({ code: 'START_FAILED', exitCode });
+    if (errno !== 'ELOOP') expect(error.hint).toBeTruthy();
+  });
+});
+
+describe('a place in the root that cannot be used', () => {
+  const ensure: Op = {
+    op: 'ensure',
+    into: 'target',
+    at: 'rootfs',
+    path: 'etc/passwd/x',
+    type: K.S_IFDIR,
+    mode: 0o755,
+    resolve: 0,
+    why: '',
+  };
+
+  test.each<[Op, Errno, string, string]>([
+    [ensure, 'ENOTDIR', 'etc/passwd', '/etc/passwd/x is not a directory: /etc/passwd is a file'],
+    [ensure, 'EISDIR', '', '/etc/passwd/x is a directory'],
+    [ensure, 'ELOOP', '', 'symbolic link'],
+    [{ op: 'chdir', path: '/secret', why: '' }, 'EACCES', '', 'may not enter /secret'],
+  ])('%#', (op, errno, detail, message) => {
+    expect(fail(op, errno, detail)).toMatchObject({
+      exitCode: 125,
+      message: expect.stringContaining(message),
+    });
+  });
+});
+
+describe('a clone that is refused', () => {
+  const clone: Op = { op: 'clone3', pidfd: 'child', flags: 0, why: '' };
+
+  test.each<[Errno, string]>([
+    ['EPERM', 'run as root'],
+    ['ENOSPC', '/proc/sys/user'],
+    ['EAGAIN', 'RLIMIT_NPROC'],
+  ])('with %s has a hint', (errno, hint) => {
+    expect(fail(clone, errno).hint).toContain(hint);
+  });
+});
+
+test('a mount source that is not there is named', () => {
+  const op: Op = { op: 'open_tree', into: 'mount', path: '/data', flags: 1, why: '' };
+  expect(fail(op, 'ENOENT').message).toContain('the mount source /data does not exist');
+});
+
+test('a filter that is refused says how it would be taken', () => {
+  const op: Op = { op: 'seccomp', flags: 0, program: Buffer.alloc(8), why: '' };
+  expect(fail(op, 'EACCES').hint).toContain('no-new-privileges');
+});
+
+test('any other failure shows the call, the errno and what the kernel said', () => {
+  const op: Op = {
+    op: 'fsconfig',
+    fs: 'fs',
+    command: K.FSCONFIG_SET_STRING,
+    key: 'size',
+    value: 'x',
+    why: '',
+  };
+  expect(fail(op, 'EINVAL', "tmpfs: Bad value for 'size'").message).toBe(
+    `Cannot start the container: fsconfig(fs=fs, command=FSCONFIG_SET_STRING, key="size", value="x"): EINVAL: invalid argument (tmpfs: Bad value for 'size')`,
+  );
+});
+
+test('what a container chose to be called does not steer the terminal of whoever reads the message', () => {
+  const command = '\u001b]0;owned\u0007\u009b31m';
+  for (const errno of ['ENOENT', 'EACCES', 'EINVAL'] as const)
+    expect(fail(exec(command), errno, command).message).not.toMatch(/\p{Cc}/u);
+  const place: Op = { op: 'chdir', path: command, why: '' };
+  for (const errno of ['ENOENT', 'EACCES', 'ENOTDIR'] as const)
+    expect(fail(place, errno, command).message).not.toMatch(/\p{Cc}/u);
+});
+
+test('an errno that is not known keeps its number', () => {
+  expect(errnoName(4000)).toBe('errno 4000');
+});
