@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { chooseSeccomp } from '../../src/engine/choose-seccomp.ts';
 import { engineFileMounts, writeEngineFiles } from '../../src/engine/container-files.ts';
 import { containerSpec } from '../../src/engine/container-spec.ts';
 import { encodePlan } from '../../src/kernel/encode.ts';
@@ -10,12 +11,13 @@ import { reportSize } from '../../src/kernel/report.ts';
 import { type HostPath, hostPath } from '../../src/lib/brands.ts';
 import { readHostFacts } from '../../src/runtime/host-facts.ts';
 import { type HostFacts, planContainer } from '../../src/runtime/plan.ts';
+import { DEFAULT_CAPABILITIES } from '../../src/security/capabilities.ts';
 import { type Contestant, PROGRAMS, printAim, printTable, REPOSITORY, race } from './measure.ts';
 
 const ROUNDS = 40;
 const AIM = 1.3;
 
-export function benchStart(scratch: string): void {
+export async function benchStart(scratch: string): Promise<void> {
   const directory = join(scratch, 'start');
   const rootfs = join(directory, 'layers/rootfs');
   mkdirSync(rootfs, { recursive: true });
@@ -26,7 +28,7 @@ export function benchStart(scratch: string): void {
   const contestants: readonly Contestant[] = [
     { name: 'spawn of a static true', command: ['/bin/busybox', 'true'] },
     floor(v2Mount, directory, rootfs),
-    tsrunExecutor({ ...host, cgroup: { ...host.cgroup, v2Mount } }, directory),
+    await tsrunExecutor({ ...host, cgroup: { ...host.cgroup, v2Mount } }, directory),
     peer('crun', directory, rootfs),
     peer('runc', directory, rootfs),
   ];
@@ -70,7 +72,7 @@ export function floor(v2Mount: HostPath | undefined, directory: string, rootfs: 
 }
 
 /** The plan of `run busybox true`, made once; what is timed is tsrun-exec alone. */
-function tsrunExecutor(host: HostFacts, directory: string): Contestant {
+async function tsrunExecutor(host: HostFacts, directory: string): Promise<Contestant> {
   const dir = hostPath(join(directory, 'container'));
   for (const name of ['upper', 'work', 'rootfs']) mkdirSync(join(dir, name), { recursive: true });
   writeEngineFiles(dir, 'bench', 'none');
@@ -88,6 +90,7 @@ function tsrunExecutor(host: HostFacts, directory: string): Contestant {
       cgroupName: 'tsrun-bench',
       state: undefined,
       interactive: false,
+      seccomp: await chooseSeccomp(OPTIONS, DEFAULT_CAPABILITIES, host.arch),
       sourceType: (path) =>
         engineFileMounts(dir).some((mount) => mount.source === path) ? 'file' : 'directory',
       reporter: [],
@@ -110,7 +113,7 @@ const OPTIONS = {
   capAdd: [],
   capDrop: [],
   seccomp: 'default',
-  noNewPrivileges: true,
+  noNewPrivileges: false,
   privileged: false,
   network: 'none',
   tty: false,
