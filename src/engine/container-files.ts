@@ -23,12 +23,19 @@ export function engineFileMounts(dir: HostPath): readonly MountSpec[] {
   }));
 }
 
-export function writeEngineFiles(dir: HostPath, hostname: string, network: 'none' | 'host'): void {
+/** Name → text of the files in the container's directory. */
+export function engineFiles(hostname: string, network: 'none' | 'host'): Readonly<Record<string, string>> {
   const own = [...LOOPBACK, ...(network === 'host' ? [] : [`127.0.0.1\t${hostname}`])].join('\n');
-  const write = (file: string, text: string) => writeFileSync(join(dir, file), text, { mode: 0o644 });
-  write('hostname', `${hostname}\n`);
-  write('hosts', network === 'host' ? hostFile('/etc/hosts') : `${own}\n`);
-  write('resolv.conf', network === 'host' ? hostFile('/etc/resolv.conf') : '');
+  return {
+    hostname: `${hostname}\n`,
+    hosts: network === 'host' ? hostFile('/etc/hosts') : `${own}\n`,
+    'resolv.conf': network === 'host' ? hostFile('/etc/resolv.conf') : '',
+  };
+}
+
+export function writeEngineFiles(dir: HostPath, hostname: string, network: 'none' | 'host'): void {
+  for (const [file, text] of Object.entries(engineFiles(hostname, network)))
+    writeFileSync(join(dir, file), text, { mode: 0o644 });
 }
 
 function hostFile(path: string): string {

@@ -74,14 +74,25 @@ export function claimContainer(paths: EnginePaths, id: ContainerId): void {
   symlinkSync(ownMark(), ownerLink(paths, id));
 }
 
-export function createDirectories(paths: EnginePaths, id: ContainerId): void {
-  mkdirSync(runDir(paths, id), { mode: 0o700 });
+export interface Directory {
+  readonly path: HostPath;
+  readonly mode: number;
+}
+
+/** The directories of a container, each after the one it lies in. The mode of `upper` is the mode of `/` inside. */
+export function containerDirectories(paths: EnginePaths, id: ContainerId): readonly Directory[] {
   const dir = containerDir(paths, id);
-  mkdirSync(dir, { mode: 0o710 });
-  // The mode of upper is the mode of `/` inside.
-  mkdirSync(join(dir, 'upper'), { mode: 0o755 });
-  mkdirSync(join(dir, 'work'), { mode: 0o700 });
-  mkdirSync(join(dir, 'rootfs'), { mode: 0o700 });
+  return [
+    { path: runDir(paths, id), mode: 0o700 },
+    { path: dir, mode: 0o710 },
+    { path: hostPath(join(dir, 'upper')), mode: 0o755 },
+    { path: hostPath(join(dir, 'work')), mode: 0o700 },
+    { path: hostPath(join(dir, 'rootfs')), mode: 0o700 },
+  ];
+}
+
+export function createDirectories(paths: EnginePaths, id: ContainerId): void {
+  for (const { path, mode } of containerDirectories(paths, id)) mkdirSync(path, { mode });
 }
 
 export function writeRecord(paths: EnginePaths, record: ContainerRecord): void {

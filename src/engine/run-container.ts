@@ -1,14 +1,18 @@
 /** The main job: image + options → container on disk → plan → running program. */
+import { join } from 'node:path';
 import { openImageStore } from '../image/store.ts';
 import type { KernelDoor } from '../kernel/door.ts';
 import type { Plan } from '../kernel/ops.ts';
+import { type HostPath, hostPath } from '../lib/brands.ts';
 import { checkRoot } from '../runtime/host-facts.ts';
 import { launch } from '../runtime/launch.ts';
-import { writeEngineFiles } from './container-files.ts';
+import { engineFiles, writeEngineFiles } from './container-files.ts';
 import type { ContainerOptions } from './container-options.ts';
 import {
   claimContainer,
+  containerDirectories,
   createDirectories,
+  type Directory,
   removeContainer,
   reserveName,
   sweep,
@@ -67,8 +71,26 @@ export async function runContainer(
   return launch(await prepareContainer(paths, options, []), door);
 }
 
+/** A container as it would be made. */
+export interface ExplainedContainer {
+  readonly plan: Plan;
+  /** What the plan finds on disk when it starts: each directory after the one it lies in, then the files. */
+  readonly directories: readonly Directory[];
+  readonly files: readonly { readonly path: HostPath; readonly text: string }[];
+}
+
 /** The plan of a container that is not made: nothing on disk is touched. */
-export async function explainContainer(paths: EnginePaths, options: ContainerOptions): Promise<Plan> {
+export async function explainContainer(
+  paths: EnginePaths,
+  options: ContainerOptions,
+): Promise<ExplainedContainer> {
   const image = await openImageStore(paths.dataRoot).resolve(options.image);
-  return planDraft(paths, await draftContainer(paths, options, image), options.name ?? 'explained', []);
+  const draft = await draftContainer(paths, options, image);
+  const dir = containerDir(paths, draft.id);
+  const files = Object.entries(engineFiles(draft.spec.hostname ?? '', options.network));
+  return {
+    plan: planDraft(paths, draft, options.name ?? 'explained', []),
+    directories: containerDirectories(paths, draft.id),
+    files: files.map(([name, text]) => ({ path: hostPath(join(dir, name)), text })),
+  };
 }

@@ -1,4 +1,5 @@
 /** An op as one line, in the shape of the system call it is: `move_mount(rootfs → "/dev")`. Constants appear by name. */
+import { escapeForTerminal } from '../lib/errors.ts';
 import * as K from './constants.ts';
 import { OPS, type Op } from './ops.ts';
 
@@ -7,11 +8,12 @@ export function describeOp(op: Op): string {
   const args = Object.entries(fields).flatMap(([name, kind]) => {
     const value = (op as unknown as Record<string, unknown>)[name];
     if (kind === 'into' || value === undefined || value === '') return [];
+    if (MEANINGLESS_ZERO.has(`${op.op}.${name}`) && BigInt(value as number | bigint) === 0n) return [];
     return [`${name}=${show(op.op, name, value)}`];
   });
   const into = Object.entries(fields).find(([, kind]) => kind === 'into');
   const result = into === undefined ? '' : ` → ${(op as unknown as Record<string, unknown>)[into[0]]}`;
-  return `${op.op}(${args.join(', ')})${result}`;
+  return escapeForTerminal(`${op.op}(${args.join(', ')})${result}`);
 }
 
 type Names = readonly (readonly [bit: number | bigint, name: string])[];
@@ -87,6 +89,20 @@ const SHOWN: Readonly<Record<string, Names>> = {
   'mount.flags': MS_FLAGS,
   'umount.flags': [[K.MNT_DETACH, 'MNT_DETACH']],
 };
+/** Arguments that most calls leave at 0, where 0 says nothing. */
+const MEANINGLESS_ZERO = new Set([
+  'open.mode',
+  'open.resolve',
+  'mount_setattr.flags',
+  'mount_setattr.set',
+  'mount_setattr.clear',
+  'mount_setattr.propagation',
+  'fsmount.attributes',
+  'prctl.arg3',
+  'prctl.arg4',
+  'prctl.arg5',
+  'seccomp.flags',
+]);
 const OCTAL = new Set(['mkdir.mode', 'ensure.mode', 'mknod.mode', 'umask.mask']);
 const HEX = new Set([
   'drop_bounding.keep',

@@ -1,0 +1,59 @@
+/** What a plan amounts to, in a few lines. */
+import * as K from '../kernel/constants.ts';
+import { flattenPlan, type Op, type OpName, type OpOf, type Plan } from '../kernel/ops.ts';
+import { capabilityNames } from '../security/capabilities.ts';
+
+const NAMESPACE_FLAGS = {
+  user: K.CLONE_NEWUSER,
+  mount: K.CLONE_NEWNS,
+  pid: K.CLONE_NEWPID,
+  network: K.CLONE_NEWNET,
+  ipc: K.CLONE_NEWIPC,
+  uts: K.CLONE_NEWUTS,
+  cgroup: K.CLONE_NEWCGROUP,
+  time: K.CLONE_NEWTIME,
+} as const;
+
+/** Pairs of a name and its text, in the order a reader wants them. */
+export function summarize(plan: Plan): readonly (readonly [name: string, text: string])[] {
+  const ops = flattenPlan(plan).map(({ op }) => op);
+  const execve = only(ops, 'execve')[0];
+  const capabilities = capabilityNames(BigInt(only(ops, 'drop_bounding')[0]?.keep ?? 0));
+  const filter = only(ops, 'seccomp')[0];
+  const hidden = only(ops, 'mask').length;
+  return [
+    ['program', `${execve?.args.join(' ') ?? 'none'}`],
+    ['user', `${only(ops, 'setresuid').at(-1)?.uid ?? 0}:${only(ops, 'setresgid').at(-1)?.gid ?? 0}`],
+    ['namespaces', list(madeNamespaces(ops), 'none of its own')],
+    ['mounts', `${only(ops, 'move_mount').length}, and ${hidden} paths hidden where they exist`],
+    [
+      'capabilities',
+      list(
+        capabilities.map((name) => name.replace('CAP_', '').toLowerCase()),
+        'none',
+      ),
+    ],
+    [
+      'filter',
+      filter === undefined
+        ? 'none: every system call is let through'
+        : `${filter.program.length / 8} instructions`,
+    ],
+  ];
+}
+
+function only<N extends OpName>(ops: readonly Op[], name: N): readonly OpOf<N>[] {
+  return ops.filter((op): op is OpOf<N> & Op => op.op === name);
+}
+
+function madeNamespaces(ops: readonly Op[]): readonly string[] {
+  const flags = [...only(ops, 'clone3'), ...only(ops, 'unshare')].reduce(
+    (all, op) => all | BigInt(op.flags),
+    0n,
+  );
+  return Object.entries(NAMESPACE_FLAGS).flatMap(([name, flag]) => (flags & BigInt(flag) ? [name] : []));
+}
+
+function list(items: readonly string[], none: string): string {
+  return items.length === 0 ? none : `${items.length} (${items.join(', ')})`;
+}
