@@ -1,7 +1,8 @@
 /* tsrun-exec: runs an encoded plan.
  *
  *   tsrun-exec run PLAN REPORT     two descriptors: the sealed plan, and the memory to report in
- *   tsrun-exec check FILE...       says of each file whether it is a sound plan; runs nothing
+ *   tsrun-exec check               reads plans, each after its length in 4 bytes, and says of each in a line what is
+ *                                  wrong with it, or that it is sound; runs nothing
  *
  * Exit status of run: the container's (128 + n for a signal), or 125 when an op failed. */
 #define _GNU_SOURCE
@@ -39,22 +40,6 @@ static const void *map_file(int fd, size_t *size, int protection, int flags) {
   }
   void *bytes = mmap(NULL, *size, protection, flags, fd, 0);
   return bytes == MAP_FAILED ? NULL : bytes;
-}
-
-static int check_files(int count, char **paths) {
-  int status = 0;
-  for (int i = 0; i < count; i++) {
-    struct plan plan;
-    size_t size = 0;
-    int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
-    const void *bytes = fd < 0 ? NULL : map_file(fd, &size, PROT_READ, MAP_PRIVATE);
-    const char *fault = bytes == NULL ? (errno == ENODATA ? "size" : strerror(errno)) : plan_check(&plan, bytes, size);
-    printf("%s: %s\n", paths[i], fault == NULL ? "sound" : fault);
-    if (fault != NULL) status = 1;
-    if (bytes != NULL) munmap((void *)(uintptr_t)bytes, size);
-    if (fd >= 0) close(fd);
-  }
-  return status;
 }
 
 /* The child's end of file means that execve closed its end, or that the child is gone: the report tells which. */
@@ -147,8 +132,8 @@ static int keep_standard_fds_open(void) {
 
 int main(int argc, char **argv) {
   if (keep_standard_fds_open() < 0) return EXIT_ENGINE;
-  if (argc >= 3 && strcmp(argv[1], "check") == 0) return check_files(argc - 2, argv + 2);
+  if (argc == 2 && strcmp(argv[1], "check") == 0) return check_plans();
   if (argc == 4 && strcmp(argv[1], "run") == 0) return run(argv[2], argv[3]);
-  fputs("usage: tsrun-exec run PLAN-FD REPORT-FD | check FILE...\n", stderr);
+  fputs("usage: tsrun-exec run PLAN-FD REPORT-FD | check < PLANS\n", stderr);
   return EXIT_ENGINE;
 }

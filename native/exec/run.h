@@ -68,6 +68,9 @@ int run_walk(struct run *r);
 /* Runs cleanup ops (and undo ops when the start failed), last first, whatever each of them returns. */
 void run_cleanup(struct run *r, int failed);
 
+/* check.c: checks the plans on standard input. */
+int check_plans(void);
+
 /* monitor.c: serves the container until it has ended. */
 void monitor_block_signals(void);
 void monitor_unblock_signals(void);

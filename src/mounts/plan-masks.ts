@@ -92,7 +92,7 @@ export function planReadonlyPaths(paths: readonly string[]): readonly Op[] {
       set: K.MOUNT_ATTR_RDONLY,
       clear: 0,
       propagation: 0,
-      why: 'Read-only.',
+      why: 'Read-only from here on, with every mount below it.',
     },
     { op: 'move_mount', from: 'mount', at: 'target', path: '', why: 'Put over the writable one.' },
   ]);

@@ -1,0 +1,182 @@
+/**
+ * Containers as data: what the engine and other callers ask for, on a host that is described here and not read. Their
+ * plans are the golden files, and the corpus that the checks of the executor start from.
+ */
+import type { ContainerOptions } from '../../src/engine/container-options.ts';
+import { containerSpec } from '../../src/engine/container-spec.ts';
+import { hostPath } from '../../src/lib/brands.ts';
+import type { OverlayRoot } from '../../src/mounts/plan-rootfs.ts';
+import type { HostFacts, PlanInput } from '../../src/runtime/plan.ts';
+import { maskedPaths } from '../../src/security/paths.ts';
+import type { DeviceSpec, RuntimeSpec } from '../../src/spec/runtime.ts';
+
+export const HOST: HostFacts = {
+  cgroup: { v2Mount: hostPath('/sys/fs/cgroup'), v2Controllers: ['cpu', 'memory', 'pids'] },
+  boundingCapabilities: (1n << 41n) - 1n,
+  arch: 'x86_64',
+};
+
+/** v1 holds the controllers, v2 none. */
+export const HYBRID_HOST: HostFacts = {
+  ...HOST,
+  cgroup: { v2Mount: hostPath('/sys/fs/cgroup/unified'), v2Controllers: [] },
+};
+
+const DEVICES: readonly DeviceSpec[] = [
+  { type: 'c', path: '/dev/kmsg', major: 1, minor: 11, fileMode: 0o644 },
+  { type: 'b', path: '/dev/mapper/disk', major: 254, minor: 0, fileMode: 0o660, gid: 6 },
+];
+
+const OPTIONS: ContainerOptions = {
+  image: 'busybox',
+  command: ['echo', 'hello'],
+  env: [],
+  mounts: [],
+  readonlyRoot: false,
+  capAdd: [],
+  capDrop: [],
+  seccomp: 'default',
+  noNewPrivileges: false,
+  privileged: false,
+  network: 'none',
+  tty: false,
+  interactive: false,
+  remove: true,
+};
+
+/** The two things of an engine's configuration that it reads from the host are replaced. */
+function engineSpec(options: ContainerOptions): RuntimeSpec {
+  const spec = containerSpec({
+    options,
+    image: { Env: ['PATH=/bin'] },
+    user: { uid: 0, gid: 0, additionalGids: [10], home: '/root' },
+    hostname: 'box',
+    dir: hostPath('/data/containers/ID'),
+    host: HOST,
+  });
+  const { linux } = spec;
+  const fromHost = options.privileged ? { devices: DEVICES } : { maskedPaths: maskedPaths('0-1') };
+  return { ...spec, linux: { ...linux, ...fromHost } };
+}
+
+function overlay(layers: number): OverlayRoot {
+  return {
+    kind: 'overlay',
+    layersDir: hostPath('/data/layers'),
+    lower: Array.from({ length: layers }, (_, i) => `l/${i.toString(36).padStart(2, '0')}`),
+    upper: hostPath('/data/containers/ID/upper'),
+    work: hostPath('/data/containers/ID/work'),
+    mountPoint: hostPath('/data/containers/ID/rootfs'),
+  };
+}
+
+function sample(changes: Partial<ContainerOptions> = {}, input: Partial<PlanInput> = {}): PlanInput {
+  const options = { ...OPTIONS, ...changes };
+  return {
+    spec: engineSpec(options),
+    root: overlay(2),
+    cgroupName: 'tsrun-ID',
+    state: {
+      runDir: hostPath('/run/tsrun/ID'),
+      containerDir: hostPath('/data/containers/ID'),
+      owned: [hostPath('/data/names/box'), hostPath('/run/tsrun/ID'), hostPath('/data/containers/ID')],
+      remove: options.remove,
+    },
+    seccomp: options.privileged ? undefined : { program: Buffer.alloc(87 * 8), flags: 0 },
+    interactive: options.interactive,
+    sourceType: (path) => (path.endsWith('/data') ? 'directory' : 'file'),
+    reporter: ['/usr/bin/node', 'tsrun', 'internal:failed'],
+    ...input,
+  };
+}
+
+/** A bundle's own configuration: fields that no flag of `tsrun run` reaches. */
+function bundle(change: (spec: RuntimeSpec) => RuntimeSpec): PlanInput {
+  const { hostname: _, ...spec } = engineSpec(OPTIONS);
+  return sample({}, { spec: change({ ...spec, hostname: 'box' }), state: undefined });
+}
+
+const ids = [
+  { containerID: 0, hostID: 100000, size: 65535 },
+  { containerID: 65535, hostID: 1000, size: 1 },
+];
+
+export const SAMPLES: Readonly<Record<string, PlanInput>> = {
+  default: sample(),
+  kept: sample({ remove: false }),
+  privileged: sample({ privileged: true }),
+  'host-network': sample({ network: 'host' }),
+  'read-only': sample({
+    readonlyRoot: true,
+    mounts: [
+      {
+        type: 'tmpfs',
+        source: 'tmpfs',
+        destination: '/tmp',
+        options: ['nosuid', 'nodev', 'noexec', 'size=1m'],
+      },
+      { type: 'bind', source: '/srv/data', destination: '/data', options: ['rbind', 'rprivate'] },
+      { type: 'bind', source: '/srv/conf', destination: '/etc/conf', options: ['rbind', 'rro', 'rslave'] },
+    ],
+  }),
+  terminal: sample({ tty: true, interactive: true }),
+  'no-new-privileges': sample({ noNewPrivileges: true }),
+  '120-layers': sample({}, { root: overlay(120) }),
+  'hybrid-host': sample(),
+  'user-namespace': bundle((spec) => ({
+    ...spec,
+    linux: {
+      ...spec.linux,
+      namespaces: [...spec.linux.namespaces, { type: 'user' }],
+      uidMappings: ids,
+      gidMappings: ids,
+      sysctl: {},
+    },
+  })),
+  'joined-namespaces': bundle((spec) => ({
+    ...spec,
+    linux: {
+      ...spec.linux,
+      namespaces: [
+        { type: 'mount' },
+        { type: 'cgroup' },
+        { type: 'pid', path: '/proc/7/ns/pid' },
+        { type: 'network', path: '/run/netns/blue' },
+        { type: 'ipc', path: '/proc/7/ns/ipc' },
+        { type: 'uts', path: '/proc/7/ns/uts' },
+        { type: 'user', path: '/proc/7/ns/user' },
+      ],
+      sysctl: {},
+    },
+  })),
+  'clock-offsets': bundle((spec) => ({
+    ...spec,
+    linux: {
+      ...spec.linux,
+      namespaces: [...spec.linux.namespaces, { type: 'time' }],
+      timeOffsets: { monotonic: { secs: 86400 }, boottime: { secs: -60, nanosecs: 5 } },
+    },
+  })),
+  'everything-of-a-process': bundle((spec) => ({
+    ...spec,
+    domainname: 'example',
+    process: {
+      ...spec.process,
+      user: { uid: 1000, gid: 1000, umask: 0o077, additionalGids: [5, 1000] },
+      capabilities: {
+        bounding: ['CAP_KILL', 'CAP_NET_RAW'],
+        permitted: ['CAP_KILL'],
+        effective: ['CAP_KILL'],
+        inheritable: ['CAP_KILL'],
+        ambient: ['CAP_KILL'],
+      },
+      rlimits: [
+        { type: 'RLIMIT_NOFILE', soft: 1024, hard: 4096 },
+        { type: 'RLIMIT_CORE', soft: 0, hard: -1 },
+      ],
+      oomScoreAdj: 500,
+      cwd: '/srv/app',
+    },
+    linux: { ...spec.linux, rootfsPropagation: 'rslave', sysctl: { 'net.ipv4.ip_forward': '1' } },
+  })),
+};
