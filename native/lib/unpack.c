@@ -20,8 +20,8 @@
 #include "unpack-format.gen.h"
 
 #define MAX_UNPACKS 16
-#define QUEUE_HIGH_BYTES (8u << 20) /* above this the submitter is asked to wait */
-#define QUEUE_LOW_BYTES (2u << 20)  /* below this it is told to go on */
+#define QUEUE_HIGH_BYTES (4u << 20) /* above this the submitter is asked to wait */
+#define QUEUE_LOW_BYTES (1u << 20)  /* below this it is told to go on */
 
 struct batch {
   struct batch *next;

@@ -36,7 +36,7 @@ export interface UnpackRecord {
 const EMPTY = '' as ByteString;
 const NO_XATTRS = Buffer.alloc(0);
 /** Large enough that a call per batch costs nothing, small enough to stay in the processor's cache. */
-const BATCH_BYTES = 512 * 1024;
+const BATCH_BYTES = 256 * 1024;
 /** Less room than this for a file's data is not worth a record of its own. */
 const MIN_DATA_BYTES = 4096;
 
