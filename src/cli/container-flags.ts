@@ -105,7 +105,7 @@ function passOn(entry: string, hostEnv: NodeJS.ProcessEnv): readonly string[] {
 
 /** Docker's format: a line is NAME=VALUE or NAME; empty lines and lines that begin with # are passed over. Values are taken literally. */
 function readEnvFile(file: string, hostEnv: NodeJS.ProcessEnv): readonly string[] {
-  const lines = readUserFile(file, 'the environment file').split(/\r?\n/);
+  const lines = readUserFile(file, 'the environment file', '--env-file').split(/\r?\n/);
   return lines.flatMap((line, i) => {
     const entry = line.trimStart();
     if (entry === '' || entry.startsWith('#')) return [];
@@ -133,7 +133,7 @@ function parseSecurityOption(option: string, syntax: Syntax): SecurityOption {
     case 'seccomp':
       if (value === undefined || value === '') break;
       if (value === 'unconfined') return { seccomp: 'unconfined' };
-      return { seccomp: { file: value, text: readUserFile(value, 'the seccomp profile') } };
+      return { seccomp: { file: value, text: readUserFile(value, 'the seccomp profile', 'seccomp=') } };
     default:
   }
   throw usage(
@@ -142,10 +142,22 @@ function parseSecurityOption(option: string, syntax: Syntax): SecurityOption {
   );
 }
 
-function readUserFile(file: string, what: string): string {
+const READ_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: 'it does not exist',
+  ENOTDIR: 'it does not exist',
+  EISDIR: 'it is a directory',
+  EACCES: 'permission denied',
+};
+
+/** `flag`: what the path was given after. */
+function readUserFile(file: string, what: string, flag: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new TsrunError('CANNOT_READ', `Cannot read ${what} ${file}: ${errnoOf(cause) ?? cause}`, { cause });
+    const errno = errnoOf(cause) ?? '';
+    throw new TsrunError('CANNOT_READ', `Cannot read ${what} ${file}: ${READ_ERRORS[errno] ?? cause}`, {
+      hint: `correct the path after ${flag}`,
+      cause,
+    });
   }
 }

@@ -1,7 +1,7 @@
 /** Verbs that take several names do each of them: one that fails does not keep the others from being done. */
 import { report } from './report.ts';
 
-/** The first error's exit status, or 0. */
+/** 0, or 1 when any of them failed, as Docker's verbs end: 125 is for `run` and for flags. */
 export async function forEach(
   names: readonly string[],
   act: (name: string) => void | Promise<void>,
@@ -11,8 +11,8 @@ export async function forEach(
     try {
       await act(name);
     } catch (error) {
-      const code = report(error);
-      status ||= code;
+      report(error);
+      status = 1;
     }
   }
   return status;

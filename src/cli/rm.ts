@@ -1,6 +1,8 @@
 /** `tsrun rm`: remove containers that do not run. */
-import { findContainer, sweep } from '../engine/container-store.ts';
+import { type Container, findContainer, sweep } from '../engine/container-store.ts';
+import type { EnginePaths } from '../engine/paths.ts';
 import { stopAndRemove } from '../engine/stop-and-remove.ts';
+import { TsrunError } from '../lib/errors.ts';
 import { forEach } from './each.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax } from './flags.ts';
 import type { Context, Verb } from './verb.ts';
@@ -22,7 +24,18 @@ function run(args: readonly string[], { paths }: Context): Promise<number> {
   checkCount(SYNTAX, rest, 1);
   sweep(paths);
   return forEach(rest, async (name) => {
-    await stopAndRemove(paths, findContainer(paths, name), flags.force);
+    const container = flags.force ? findIfThere(paths, name) : findContainer(paths, name);
+    if (container === undefined) return;
+    await stopAndRemove(paths, container, flags.force);
     process.stdout.write(`${name}\n`);
   });
+}
+
+function findIfThere(paths: EnginePaths, name: string): Container | undefined {
+  try {
+    return findContainer(paths, name);
+  } catch (error) {
+    if (error instanceof TsrunError && error.code === 'NO_SUCH_CONTAINER') return undefined;
+    throw error;
+  }
 }

@@ -25,8 +25,23 @@ export async function chooseSeccomp(
   ]);
   const kernel = profiles.kernelVersionOf(release());
   if (seccomp === 'default') return compileSeccomp(defaultSeccomp(capabilities, arch, kernel), arch);
-  const profile = profiles.parseDockerSeccomp(await parseProfile(seccomp.file, seccomp.text));
-  return compileSeccomp(profiles.resolveDockerSeccomp(profile, { capabilities, arch, kernel }), arch);
+  try {
+    const { parseExactJson } = await import('../spec/exact-json.ts');
+    const profile = profiles.parseDockerSeccomp(parseExactJson(seccomp.text));
+    return compileSeccomp(profiles.resolveDockerSeccomp(profile, { capabilities, arch, kernel }), arch);
+  } catch (cause) {
+    throw badProfile(seccomp.file, cause);
+  }
+}
+
+/** What is wrong in a file of the user's; a mistake of ours stays what it is. */
+function badProfile(file: string, cause: unknown): unknown {
+  if (!(cause instanceof TsrunError || cause instanceof SyntaxError)) return cause;
+  const hint = cause instanceof TsrunError ? cause.hint : undefined;
+  return new TsrunError('BAD_SECCOMP_PROFILE', `Cannot use the seccomp profile ${file}: ${cause.message}`, {
+    ...(hint === undefined ? {} : { hint }),
+    cause,
+  });
 }
 
 function isDefault(capabilities: readonly string[]): boolean {
@@ -34,17 +49,4 @@ function isDefault(capabilities: readonly string[]): boolean {
     capabilities.length === DEFAULT_CAPABILITIES.length &&
     DEFAULT_CAPABILITIES.every((name) => capabilities.includes(name))
   );
-}
-
-async function parseProfile(file: string, text: string): Promise<unknown> {
-  const { parseExactJson } = await import('../spec/exact-json.ts');
-  try {
-    return parseExactJson(text);
-  } catch (cause) {
-    throw new TsrunError(
-      'BAD_SECCOMP_PROFILE',
-      `Cannot read the seccomp profile ${file}: ${cause instanceof Error ? cause.message : cause}`,
-      { cause },
-    );
-  }
 }

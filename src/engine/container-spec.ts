@@ -81,6 +81,7 @@ function chooseWorkdir(workdir: string | undefined): string {
     throw new TsrunError(
       'BAD_WORKDIR',
       `Cannot use the working directory ${JSON.stringify(workdir)}: it is not an absolute path`,
+      { hint: 'give the path from /' },
     );
   }
   return containerPath(workdir);
@@ -129,8 +130,9 @@ function chooseMounts({ options, dir }: SpecInput): readonly MountSpec[] {
   const asked = new Set(options.mounts.map((m) => m.destination));
   // A mount below another must come after it, or the other would hide it.
   const depth = (m: MountSpec) => m.destination.split('/').filter((part) => part !== '').length;
-  const own = options.mounts.toSorted((a, b) => depth(a) - depth(b));
-  return [...standard.filter((m) => !asked.has(m.destination)), ...own];
+  return [...standard.filter((m) => !asked.has(m.destination)), ...options.mounts].toSorted(
+    (a, b) => depth(a) - depth(b),
+  );
 }
 
 function chooseLinux(options: ContainerOptions): LinuxSpec {

@@ -44,6 +44,7 @@ export function reserveName(paths: EnginePaths, id: ContainerId, name: string | 
     throw new TsrunError(
       'BAD_NAME',
       `Cannot name a container ${JSON.stringify(name)}: names are made of [a-zA-Z0-9][a-zA-Z0-9_.-]`,
+      { hint: 'give a name of two characters or more, such as web-1' },
     );
   }
   for (;;) {
