@@ -71,11 +71,16 @@ export function planDraft(
   );
 }
 
+/** How the plan calls a layer: short, and relative to the directory of layers. */
+export function layerName({ link }: ResolvedImage['layers'][number]): string {
+  return `l/${link}`;
+}
+
 function overlayRoot(paths: EnginePaths, image: ResolvedImage, dir: HostPath): OverlayRoot {
   return {
     kind: 'overlay',
     layersDir: paths.layers,
-    lower: image.layers.map((layer) => `l/${layer.link}`).toReversed(),
+    lower: image.layers.map(layerName).toReversed(),
     upper: hostPath(join(dir, 'upper')),
     work: hostPath(join(dir, 'work')),
     mountPoint: hostPath(join(dir, 'rootfs')),

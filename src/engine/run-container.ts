@@ -18,7 +18,7 @@ import {
   sweep,
   writeRecord,
 } from './container-store.ts';
-import { draftContainer, planDraft } from './draft-container.ts';
+import { draftContainer, layerName, planDraft } from './draft-container.ts';
 import { containerDir, type EnginePaths, prepareRoots } from './paths.ts';
 
 /**
@@ -77,6 +77,8 @@ export interface ExplainedContainer {
   /** What the plan finds on disk when it starts: each directory after the one it lies in, then the files. */
   readonly directories: readonly Directory[];
   readonly files: readonly { readonly path: HostPath; readonly text: string }[];
+  /** The names that the plan has for image layers, and where they lead. */
+  readonly layers: readonly { readonly name: string; readonly path: HostPath }[];
 }
 
 /** The plan of a container that is not made: nothing on disk is touched. */
@@ -92,5 +94,6 @@ export async function explainContainer(
     plan: planDraft(paths, draft, options.name ?? 'explained', []),
     directories: containerDirectories(paths, draft.id),
     files: files.map(([name, text]) => ({ path: hostPath(join(dir, name)), text })),
+    layers: image.layers.map((layer) => ({ name: layerName(layer), path: layer.diffPath })),
   };
 }

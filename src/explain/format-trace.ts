@@ -7,6 +7,8 @@ import { shortCall } from './short-call.ts';
 
 /** Wide enough for most calls; a trace is read in a pager or a wide terminal. */
 const CALL_WIDTH = 100;
+/** `EOPNOTSUPP!`, `ENOENT, fine` */
+const RESULT_WIDTH = 13;
 
 /** One line for each op, in the order the ops were started by whichever process; times in milliseconds. */
 export function formatTrace(trace: readonly TraceEntry[]): string {
@@ -15,7 +17,7 @@ export function formatTrace(trace: readonly TraceEntry[]): string {
     .toSorted((a, b) => (a.startNs < b.startNs ? -1 : a.startNs > b.startNs ? 1 : a.index - b.index));
   const [first] = ran;
   if (first === undefined) return 'No kernel operation ran.\n';
-  const lines = ['      at    took  who      result      operation'];
+  const lines = ['      at    took  who      result         operation'];
   let title = '';
   for (const entry of ran) {
     if (entry.group.title !== title) lines.push('', entry.group.title);
@@ -31,7 +33,7 @@ function lineOf(entry: TraceEntry, originNs: bigint): string {
   const took = (
     entry.op.op === 'execve' && entry.outcome === 'done' ? '' : milliseconds(entry.durationNs)
   ).padStart(7);
-  const columns = [at, took, ` ${entry.group.who.padEnd(7)}`, ` ${resultOf(entry).padEnd(10)}`];
+  const columns = [at, took, ` ${entry.group.who.padEnd(7)}`, ` ${resultOf(entry).padEnd(RESULT_WIDTH)}`];
   return `${columns.join(' ')}  ${shortCall(entry.op, CALL_WIDTH)}`;
 }
 

@@ -91,8 +91,9 @@ export const FILES: Translations<FileOps> = {
     const first = Number(op.first);
     const numbers = Array.from({ length: 10 - first }, (_, i) => `${first + i}>&-`);
     sh.line(`exec ${numbers.join(' ')}`);
-    sh.comment(
-      'A shell can close descriptors 0 to 9. It cannot mark others close-on-exec: what its caller has left open above 9 goes into the container.',
+    sh.limit(
+      'close_from',
+      'a shell can close descriptors 0 to 9, and mark none close-on-exec: what its caller has left open above 9 goes into the container.',
     );
   },
   chown_stdio(op, sh) {

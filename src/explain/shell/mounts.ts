@@ -34,6 +34,7 @@ export const MOUNTS: Translations<MountOps> = {
     if (Number(op.command) === K.FSCONFIG_CMD_CREATE) return;
     if (Number(op.command) === K.FSCONFIG_SET_FLAG) fs.options.push(quote(key));
     else if (key === 'source') fs.source = quote(op.value);
+    else if (key === 'lowerdir') writeLayers(fs, String(op.value), sh);
     else fs.options.push(`${quote(`${key}=`)}${sh.hostPath(op.value)}`);
   },
   fsmount(op, sh) {
@@ -79,6 +80,7 @@ export const MOUNTS: Translations<MountOps> = {
       .split(',')
       .map((option) => {
         const [key = '', ...value] = option.split('=');
+        if (key === 'lowerdir') nameLayers(value.join('='), sh);
         return value.length === 0 ? quote(key) : `${quote(`${key}=`)}${sh.hostPath(value.join('='))}`;
       });
     sh.line(`${tool} -t ${quote(op.fstype)} -o ${options.join(',')} -- ${quote(op.source)} ${target}`);
@@ -107,7 +109,7 @@ export const MOUNTS: Translations<MountOps> = {
       op,
       'after chroot none of its tools is left, and a program run by chroot(8) would still have all its rights.',
     );
-    sh.line("fail 'a container without a mount namespace cannot be made by hand'");
+    sh.refuse('a container without a mount namespace cannot be made by hand');
   },
 };
 
@@ -146,6 +148,19 @@ function propagationFlag(flags: number, recursive: boolean): string | undefined 
   return name === undefined ? undefined : `--make-${recursive ? 'r' : ''}${name}`;
 }
 
+function writeLayers(fs: PendingMount, names: string, sh: ShellWriter): void {
+  nameLayers(names, sh);
+  fs.options.push(quote(`lowerdir=${names}`));
+}
+
+/** Short links stand in the mount options; where they lead is said beside them. */
+function nameLayers(names: string, sh: ShellWriter): void {
+  for (const name of names.split(':')) {
+    const path = sh.layerPaths.get(name);
+    if (path !== undefined) sh.comment(`${name} leads to ${path}`);
+  }
+}
+
 function pending(fd: string, sh: ShellWriter): PendingMount {
   const mount = sh.mounts.get(fd);
   if (mount === undefined) throw new Error(`${fd} is no mount that is being prepared`);
@@ -154,7 +169,7 @@ function pending(fd: string, sh: ShellWriter): PendingMount {
 
 function attach(fd: string, target: string, sh: ShellWriter, at: string | undefined): void {
   const { fstype, source, recursive, options, needs, remounts } = pending(fd, sh);
-  const list = options.length === 0 ? '' : ` -o ${options.join(',')}`;
+  const list = options.length === 0 ? '' : ` -o ${[...new Set(options)].join(',')}`;
   const command =
     fstype === undefined
       ? `mount ${recursive ? '--rbind' : '--bind'} -- ${source} ${target}`

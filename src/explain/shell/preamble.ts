@@ -1,4 +1,6 @@
 /** What a script begins with: what it is, what it is not, and the shell functions that its commands use. */
+import { wrap } from '../wrap.ts';
+import { commentText } from './quote.ts';
 
 export interface PreambleInput {
   /** How the container was asked for, fit for a comment. */
@@ -11,9 +13,12 @@ export interface PreambleInput {
   readonly body: string;
   /** Comments about what the script cannot do. */
   readonly limits: readonly string[];
+  /** Commands that end the script before it makes anything. */
+  readonly refusals: readonly string[];
 }
 
-export function preamble({ command, bytes, descriptors, body, limits }: PreambleInput): string {
+export function preamble(input: PreambleInput): string {
+  const { command, bytes, descriptors, body, limits, refusals } = input;
   const functions = usedFunctions(body);
   return [
     '#!/bin/sh',
@@ -21,7 +26,7 @@ export function preamble({ command, bytes, descriptors, body, limits }: Preamble
     '# The same container by hand: run this as root, from a file. It needs util-linux, coreutils and iproute2, makes',
     '# everything below a temporary directory, and removes that on every way out.',
     '# Not the same as what tsrun does:',
-    ...limits.map((limit) => `#   ${limit}`),
+    ...[...limits, RESOLUTION].flatMap(bullet),
     '',
     'set -eua # stop at the first error, and at an unknown variable; all variables are passed on to the stages below',
     'LC_ALL=C',
@@ -31,6 +36,7 @@ export function preamble({ command, bytes, descriptors, body, limits }: Preamble
     ...functions.flatMap((name) => [...(FUNCTIONS[name] ?? []), '']),
     '# Everything begins here; each stage below is a new shell, started by a tool that has changed the process first.',
     'start() {',
+    ...refusals.map((line) => `  ${line}`),
     '  [ "$(id -u)" = 0 ] || fail "only root may make namespaces and mounts"',
     '  SELF=$(realpath -- "$0") WORK= UNSHARE= STATUS=',
     `  ${descriptors.map((name) => `${name}=`).join(' ')}`,
@@ -51,6 +57,13 @@ export function preamble({ command, bytes, descriptors, body, limits }: Preamble
     '  [ -z "$WORK" ] || { cleanup; rm -rf --one-file-system -- "$WORK"; }',
     '}',
   ].join('\n');
+}
+
+const RESOLUTION =
+  'openat2: a shell follows a path of the image by name; it can only check beforehand that the links in it stay inside.';
+
+function bullet(text: string): readonly string[] {
+  return wrap(commentText(text), 110).map((line, i) => `# ${i === 0 ? '-' : ' '} ${line}`);
 }
 
 const FUNCTIONS: Readonly<Record<string, readonly string[]>> = {

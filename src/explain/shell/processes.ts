@@ -65,15 +65,17 @@ export const PROCESSES: Translations<ProcessOps> = {
     ];
     sh.line(
       'mkfifo -m 0600 -- "$WORK/up" "$WORK/down"',
-      `${words.join(' ')} sh "$SELF" stage_1 <&9 9<&- 4>"$WORK/up" 5<"$WORK/down" &`,
+      `${words.join(' ')} \\`,
+      '  sh "$SELF" stage_1 <&9 9<&- 4>"$WORK/up" 5<"$WORK/down" &',
       'UNSHARE=$!',
       'exec 9<&- 3<"$WORK/up" 6>"$WORK/down"',
       "read -r CHILD <&3 || fail 'unshare could not make the process'",
     );
     sh.begin('stage_1');
     if (op.cgroup !== undefined) {
-      sh.comment(
-        'A shell cannot clone into a cgroup: the process begins outside of it and moves in with its first step.',
+      sh.limit(
+        'clone3',
+        'a shell cannot clone into a cgroup: the process moves into it with its first step.',
       );
       sh.line(`echo 0 >${sh.variable(op.cgroup)}/cgroup.procs`);
     }
@@ -110,7 +112,7 @@ export const PROCESSES: Translations<ProcessOps> = {
     switch (Number(op.option)) {
       case K.PR_SET_PDEATHSIG:
         sh.comment('unshare --kill-child has done it, and setpriv does it again in the last command.');
-        if (sh.inside) sh.last.setpriv.push('--pdeathsig', 'KILL');
+        if (sh.inside) sh.last.setpriv.push('--pdeathsig KILL');
         return;
       case K.PR_SET_NO_NEW_PRIVS:
         sh.comment('setpriv does it, in the last command.');
@@ -137,15 +139,14 @@ export const PROCESSES: Translations<ProcessOps> = {
     const env = op.env.filter((entry) => entry.indexOf('=') > 0);
     const [program = ''] = op.args;
     if (program.includes('=')) {
-      sh.comment('env takes a name with an equals sign for a variable.');
-      sh.line("fail 'a program with an equals sign in its name cannot be run by hand'");
-      return;
+      sh.refuse('env would take a program with an equals sign in its name for a variable');
     }
     sh.comment(
       'setpriv takes the rights away, then env sets the signals, the directory and exactly this environment, and becomes the program. Both run from the directory of tools that no path leads to.',
     );
     sh.line(
-      `exec ${TOOL}/setpriv ${sh.last.setpriv.join(' ')} \\`,
+      `exec ${TOOL}/setpriv \\`,
+      ...sh.last.setpriv.map((option) => `  ${option} \\`),
       `  ${TOOL}/env --default-signal --ignore-environment --chdir=${sh.last.directory} -- \\`,
       ...env.map((entry) => `  ${quote(entry)} \\`),
       `  ${op.args.map(quote).join(' ')}`,

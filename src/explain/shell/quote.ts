@@ -61,5 +61,5 @@ function bytePieces(bytes: Uint8Array): readonly Piece[] {
 
 function quotePiece(piece: Piece): string {
   if (typeof piece === 'number') return `"$BYTE_${piece.toString(16).toUpperCase().padStart(2, '0')}"`;
-  return /^[A-Za-z0-9_/.,:@%+-]+$/.test(piece) ? piece : `'${piece.replaceAll("'", "'\\''")}'`;
+  return /^[A-Za-z0-9_/.,:@%+=-]+$/.test(piece) ? piece : `'${piece.replaceAll("'", "'\\''")}'`;
 }

@@ -2,9 +2,10 @@
  * A plan → a shell script that makes the same container by hand, with the tools of util-linux, coreutils and iproute2:
  * `tsrun explain --as sh`. It is made from the ops alone, so it cannot say something else than the plan does.
  */
+import { posix } from 'node:path';
 import type { Op, OpGroup, Plan } from '../../kernel/ops.ts';
 import { preamble } from './preamble.ts';
-import { commentText, printfFormat, quoteAll, quoteVariables } from './quote.ts';
+import { commentText, printfFormat, quote, quoteAll, quoteVariables } from './quote.ts';
 import { TRANSLATIONS } from './table.ts';
 import { type Relocation, ShellWriter } from './writer.ts';
 
@@ -13,12 +14,14 @@ export interface ShellInput {
   /** What the plan finds on disk when it starts, each directory after the one it lies in. */
   readonly directories: readonly { readonly path: string; readonly mode: number }[];
   readonly files: readonly { readonly path: string; readonly text: string }[];
+  /** The short names of the image's layers, and where they lead. */
+  readonly layers: readonly { readonly name: string; readonly path: string }[];
 }
 
 /** `command` is how the user asked for the container, as words. */
 export function planToShell(input: ShellInput, command: readonly string[]): string {
   const { plan } = input;
-  const sh = new ShellWriter(relocate(plan));
+  const sh = new ShellWriter(relocate(plan), new Map(input.layers.map(({ name, path }) => [name, path])));
   sh.begin('host');
   sh.comment('The directories and files of the container, which the engine makes before it runs a plan.');
   for (const { path, mode } of input.directories)
@@ -42,7 +45,14 @@ export function planToShell(input: ShellInput, command: readonly string[]): stri
 /** What the plan removes at the end is the container's own: the script has it below its temporary directory. */
 function relocate(plan: Plan): readonly Relocation[] {
   const owned = plan.groups.flatMap((group) => group.ops).filter((op) => op.op === 'remove_tree');
-  return owned.map((op, i) => ({ from: String(op.path), to: `"$WORK"/${i}` }));
+  const taken = new Set<string>();
+  return owned.map((op, i) => {
+    const from = String(op.path);
+    const folder = posix.basename(posix.dirname(from));
+    const name = taken.has(folder) ? `${folder}-${i}` : folder;
+    taken.add(name);
+    return { from, to: `"$WORK"/${quote(name)}` };
+  });
 }
 
 function writeGroups(sh: ShellWriter, who: 'host' | 'child', plan: Plan): void {
@@ -82,6 +92,7 @@ function assemble(sh: ShellWriter, command: readonly string[]): string {
     bytes: quoteVariables(body),
     descriptors: sh.variables,
     limits: [...sh.limits],
+    refusals: sh.refusals,
     body,
   });
   return `${head}\n\n${body}\n${dispatch(stages)}`;

@@ -2,7 +2,7 @@
  * What the translations of single ops write to, and what they must know of the ops before: which variable stands
  * for which descriptor, which mounts have been prepared but not yet attached, what the last command must do.
  */
-import type { FdName, Op } from '../../kernel/ops.ts';
+import type { FdName, Op, OpName } from '../../kernel/ops.ts';
 import { OPS } from '../../kernel/ops.ts';
 import { wrap } from '../wrap.ts';
 import { commentText, quote } from './quote.ts';
@@ -53,13 +53,18 @@ export class ShellWriter {
   upcoming: readonly Op[] = [];
   /** What the script cannot do, each once. */
   readonly limits = new Set<string>();
+  /** Lines that end the script before it has begun. */
+  readonly refusals: string[] = [];
+  /** Short names of image layers, and where they lead. */
+  readonly layerPaths: ReadonlyMap<string, string>;
   readonly #relocations: readonly Relocation[];
   readonly #absent = new Set<FdName>();
   readonly #impossible = new Set<FdName>();
   readonly #variables = new Set<string>();
   #lines: string[] = [];
 
-  constructor(relocations: readonly Relocation[]) {
+  constructor(relocations: readonly Relocation[], layerPaths: ReadonlyMap<string, string>) {
+    this.layerPaths = layerPaths;
     this.#relocations = relocations;
   }
 
@@ -146,9 +151,19 @@ export class ShellWriter {
 
   /** No tool can do this op: it says why, and what would need its descriptor is left out as well. */
   impossible(op: Op, reason: string): void {
-    this.comment(`NOT DONE: ${reason}`);
-    this.limits.add(`${op.op}: ${commentText(reason)}`);
+    this.limit(op.op, reason, 'NOT DONE: ');
     for (const fd of fieldsOf(op, ['into'])) this.#impossible.add(fd);
+  }
+
+  /** What the script does less well than the plan: said where it happens, and once at its head. */
+  limit(name: OpName, text: string, mark = ''): void {
+    this.comment(`${mark}${text}`);
+    this.limits.add(`${name}: ${text}`);
+  }
+
+  /** The script would make something else than the plan: it does nothing at all. */
+  refuse(reason: string): void {
+    this.refusals.push(`fail ${quote(reason)}`);
   }
 
   /** A descriptor that the op needs and that no tool could open. */
