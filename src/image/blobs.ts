@@ -1,10 +1,10 @@
 /** Blobs as streams: nothing enters the store, and nothing is unpacked from it, without having been hashed. */
-import { closeSync, rmSync } from 'node:fs';
+import { closeSync, renameSync, rmSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import { type BlobFacts, damagedBlob, hasBlob, openBlob } from './documents.ts';
-import { renameDurably, temporaryPath } from './durable.ts';
+import { temporaryPath } from './durable.ts';
 import { algorithmOf, Digester } from './hash.ts';
 import { readBytes } from './read-bytes.ts';
 import type { StorePaths } from './store-paths.ts';
@@ -26,7 +26,8 @@ export function addDocument(paths: StorePaths, bytes: Buffer): Promise<BlobFacts
 
 /**
  * Copies `source` into the store and returns its digest and size. With `expected` it must have these, and a blob that
- * the store has already is not read again.
+ * the store has already is not read again. It is on the disk after {@link syncBlobs}, which comes before anything
+ * refers to it: so the disk writes while the layer is unpacked. After a crash in between, work.ts removes it.
  */
 export async function addBlob(
   paths: StorePaths,
@@ -42,14 +43,28 @@ export async function addBlob(
     const facts = expected ?? { digest: digester.digest(), size };
     const path = paths.blob(facts.digest);
     await mkdir(dirname(path), { recursive: true });
-    renameDurably(temporary, path);
+    if (!hasBlob(paths, facts)) renameSync(temporary, path); // one that is there may be on the disk already
     return facts;
   } finally {
     rmSync(temporary, { force: true });
   }
 }
 
-/** Returns the number of bytes written, which are on the disk then. */
+/** Waits until these blobs, and their names, are on the disk. */
+export async function syncBlobs(paths: StorePaths, blobs: readonly BlobFacts[]): Promise<void> {
+  const files = new Set(blobs.map((blob) => paths.blob(blob.digest)));
+  const directories = new Set([...files].map((path) => dirname(path)));
+  for (const path of [...files, ...directories]) {
+    const file = await open(path, 'r');
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+/** Returns the number of bytes written. */
 async function writeFile(paths: StorePaths, path: string, source: AsyncIterable<Buffer>): Promise<number> {
   const file = await open(path, 'wx', 0o644);
   let size = 0;
@@ -58,7 +73,6 @@ async function writeFile(paths: StorePaths, path: string, source: AsyncIterable<
       for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten;
       size += chunk.length;
     }
-    await file.sync();
     return size;
   } catch (cause) {
     if (errnoOf(cause) !== 'ENOSPC') throw cause;

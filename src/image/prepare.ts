@@ -2,7 +2,7 @@
 import { TsrunError } from '../lib/errors.ts';
 import { type Descriptor, parseImageConfig, parseManifest } from '../spec/image.ts';
 import { parseJsonDocument } from '../spec/image-json.ts';
-import { readBlob } from './blobs.ts';
+import { readBlob, syncBlobs } from './blobs.ts';
 import { chainIds } from './chain-id.ts';
 import { decompress } from './decompress.ts';
 import { readDocument } from './documents.ts';
@@ -10,8 +10,16 @@ import { type LayerInfo, Layers } from './layers.ts';
 import { type ResolvedImage, readResolved, writeResolved } from './resolved.ts';
 import type { StorePaths } from './store-paths.ts';
 
-/** The caller works in the store (see work.ts). */
+/** As {@link unpackImage}, and waits until the blobs are on the disk too, so that the image can be listed. */
 export async function prepareImage(paths: StorePaths, entry: Descriptor): Promise<ResolvedImage> {
+  const image = await unpackImage(paths, entry);
+  const manifest = parseManifest(readDocument(paths, entry), entry.mediaType, `the manifest ${entry.digest}`);
+  await syncBlobs(paths, [entry, manifest.config, ...manifest.layers]);
+  return image;
+}
+
+/** Unpacks the layers that are not unpacked yet. The caller works in the store (see work.ts). */
+export async function unpackImage(paths: StorePaths, entry: Descriptor): Promise<ResolvedImage> {
   const ready = readResolved(paths, entry.digest);
   if (ready) return ready;
   const layers = new Layers(paths);

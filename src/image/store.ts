@@ -48,12 +48,9 @@ export class ImageStore {
   async resolve(text: string): Promise<ResolvedImage> {
     const ready = this.resolveUnpacked(text);
     if (ready) return ready;
-    const [{ prepareImage }, { startWork }] = await Promise.all([
-      import('./prepare.ts'),
-      import('./work.ts'),
-    ]);
+    const [{ unpackImage }, { startWork }] = await Promise.all([import('./prepare.ts'), import('./work.ts')]);
     using work = await startWork(this.paths);
-    const image = await prepareImage(this.paths, findImage(this.#index.entries(), this.paths, text).entry);
+    const image = await unpackImage(this.paths, findImage(this.#index.entries(), this.paths, text).entry);
     work.done();
     return image;
   }

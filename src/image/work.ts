@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { HostPath } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
-import { temporaryPath, writeFileDurably } from './durable.ts';
+import { syncDirectory, temporaryPath, writeFileDurably } from './durable.ts';
 import { collectGarbage } from './gc.ts';
 import { ImageIndex } from './image-index.ts';
 import { removeTree } from './layers.ts';
@@ -26,7 +26,9 @@ export class Work implements Disposable {
     this.#paths = paths;
     this.#lock = lock;
     this.#mark = temporaryPath(paths, MARK);
-    writeFileSync(this.#mark, '');
+    // On the disk before anything that only the mark tells apart from what belongs to an image.
+    writeFileSync(this.#mark, '', { flush: true });
+    syncDirectory(paths.temporary);
   }
 
   done(): void {

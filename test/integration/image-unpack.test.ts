@@ -426,6 +426,32 @@ test('a disk that is full is an error that names the file, and the writer thread
   }
 });
 
+test('a gzip bomb costs disk and time, and no memory', () => {
+  const into = temporaryDirectory();
+  const source = (name: string) => JSON.stringify(new URL(`../../${name}`, import.meta.url).pathname);
+  const script = `import { createGzip } from 'node:zlib';
+    import { Readable } from 'node:stream';
+    import { rawEntry } from ${source('test/support/raw-tar.ts')};
+    import { decompress } from ${source('src/image/decompress.ts')};
+    import { unpackLayer } from ${source('src/image/unpack/unpack-layer.ts')};
+    const zeros = Buffer.alloc(1 << 20);
+    function* bomb() {
+      yield rawEntry({ name: 'bomb', size: 400 << 20 });
+      for (let i = 0; i < 400; i++) yield zeros;
+      yield Buffer.alloc(1024);
+    }
+    const packed = await Readable.from(bomb()).pipe(createGzip()).toArray();
+    const before = process.resourceUsage().maxRSS;
+    const tar = decompress(Readable.from(packed));
+    const limits = { maxBytes: 2 ** 40, maxEntries: 10 };
+    await unpackLayer({ tar, into: ${JSON.stringify(into)}, lower: [], limits, sync: false });
+    console.log((process.resourceUsage().maxRSS - before) >> 10);`;
+  const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script];
+  const grownMiB = Number(execFileSync(process.execPath, args, { encoding: 'utf8' }));
+  expect(statSync(join(into, 'bomb')).size).toBe(400 << 20);
+  expect(grownMiB).toBeLessThan(100);
+});
+
 test('a tree deeper than the limit of open files is removed, and links in it are not followed', async () => {
   const victim = temporaryDirectory();
   writeFileSync(join(victim, 'keep'), 'x');
