@@ -27,7 +27,7 @@ export function decodePlan(bytes: Buffer): Plan {
   return {
     groups,
     monitor: {
-      ...(BigInt(terminal) === NO_FD ? {} : { terminal: reader.fdName(BigInt(terminal)) }),
+      ...(terminal === NO_FD ? {} : { terminal: reader.fdName(BigInt(terminal)) }),
       interactive: bytes.readUInt32LE(28) === 1,
     },
     reporter: reader.strings(bytes.readBigUInt64LE(16)),
@@ -71,7 +71,7 @@ class Reader {
       case 'into':
         return this.fdName(value);
       case 'at':
-        return value === NO_FD ? undefined : this.fdName(value);
+        return value === BigInt(NO_FD) ? undefined : this.fdName(value);
       case 'u64':
         return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
       case 'str':

@@ -8,7 +8,19 @@
  * of strings is an array of such references. Everything is little endian and aligned to 8 bytes.
  */
 import { TsrunError } from '../lib/errors.ts';
-import { type FIELD_KINDS, flattenPlan, OPS, type Op, type Plan, TOLERABLE, WHO } from './ops.ts';
+import {
+  type FdName,
+  type FIELD_KINDS,
+  flattenPlan,
+  OPS,
+  type Op,
+  type Plan,
+  TOLERABLE,
+  type Tolerable,
+  WHO,
+} from './ops.ts';
+
+type FieldKind = keyof typeof FIELD_KINDS;
 
 export const PLAN_MAGIC = 0x4e505354; // "TSPN"
 export const PLAN_VERSION = 1;
@@ -20,160 +32,207 @@ export const MAX_FDS = 128;
 /** Bytes of an encoded plan; the kernel takes no more for argv and envp either. */
 export const MAX_PLAN_BYTES = 8 * 1024 * 1024;
 /** A descriptor field that was left out: the current directory, or none. */
-export const NO_FD = 0xffffffffn;
+export const NO_FD = 0xffffffff;
 
 export function encodePlan(plan: Plan): Buffer {
   const entries = flattenPlan(plan);
-  const fds = new FdNumbers();
-  const data = new DataArea(HEADER_SIZE + entries.length * RECORD_SIZE);
-  const records = Buffer.alloc(entries.length * RECORD_SIZE);
-
-  entries.forEach(({ op, group }, index) => {
-    const { code, fields } = OPS[op.op];
-    const base = index * RECORD_SIZE;
-    records.writeUInt16LE(code, base);
-    records.writeUInt16LE(WHO[group.who], base + 2);
-    records.writeUInt32LE(tolerateBits(op), base + 4);
-    Object.entries(fields).forEach(([name, kind], position) => {
-      const value = (op as unknown as Record<string, unknown>)[name];
-      records.writeBigUInt64LE(encodeField(kind, value, fds, data), base + 16 + position * 8);
-    });
-  });
-
-  const reporter = data.strings(plan.reporter);
-  const terminal = plan.monitor.terminal === undefined ? NO_FD : BigInt(fds.number(plan.monitor.terminal));
-  const fdNames = data.strings(fds.names);
-  const total = data.end;
-  if (total > MAX_PLAN_BYTES) {
-    throw new TsrunError('PLAN_TOO_LARGE', `Cannot start the container: its plan takes ${total} bytes`, {
-      hint: `arguments, environment and mounts must fit into ${MAX_PLAN_BYTES} bytes`,
-    });
+  const out = new PlanBuffer(HEADER_SIZE + entries.length * RECORD_SIZE);
+  let at = HEADER_SIZE;
+  for (const { op, group } of entries) {
+    encodeOp(out, at, op, WHO[group.who]);
+    at += RECORD_SIZE;
   }
-  const header = Buffer.alloc(HEADER_SIZE);
-  header.writeUInt32LE(PLAN_MAGIC, 0);
-  header.writeUInt32LE(PLAN_VERSION, 4);
-  header.writeUInt32LE(total, 8);
-  header.writeUInt32LE(entries.length, 12);
-  header.writeBigUInt64LE(reporter, 16);
-  header.writeUInt32LE(Number(terminal), 24);
-  header.writeUInt32LE(plan.monitor.interactive ? 1 : 0, 28);
-  header.writeBigUInt64LE(fdNames, 32);
-  return Buffer.concat([header, records, data.bytes()], total);
+  const terminal = plan.monitor.terminal === undefined ? NO_FD : out.fdNumber(plan.monitor.terminal);
+  out.setStrings(16, plan.reporter);
+  out.setWord(24, terminal);
+  out.setWord(28, plan.monitor.interactive ? 1 : 0);
+  out.setStrings(32, out.fdNames());
+  out.setWord(0, PLAN_MAGIC);
+  out.setWord(4, PLAN_VERSION);
+  out.setWord(8, out.size);
+  out.setWord(12, entries.length);
+  return out.finish();
 }
 
-function tolerateBits(op: Op): number {
-  return (op.tolerate ?? []).reduce((bits, name) => bits | TOLERABLE[name], 0);
+function encodeOp(out: PlanBuffer, at: number, op: Op, who: number): void {
+  const { code, fields } = OPS[op.op];
+  out.setWord(at, code | (who << 16));
+  out.setWord(at + 4, op.tolerate === undefined ? 0 : tolerateBits(op.tolerate));
+  let position = at + 16;
+  for (const name in fields) {
+    const value = (op as unknown as Record<string, unknown>)[name];
+    encodeField(out, position, (fields as Record<string, FieldKind>)[name] as FieldKind, value);
+    position += 8;
+  }
 }
 
-function encodeField(kind: keyof typeof FIELD_KINDS, value: unknown, fds: FdNumbers, data: DataArea): bigint {
+function tolerateBits(names: readonly Tolerable[]): number {
+  return names.reduce((bits, name) => bits | TOLERABLE[name], 0);
+}
+
+function encodeField(out: PlanBuffer, at: number, kind: FieldKind, value: unknown): void {
   switch (kind) {
     case 'fd':
     case 'into':
-      return BigInt(fds.number(value as string));
+      out.setWord(at, out.fdNumber(value as FdName));
+      break;
     case 'at':
-      return value === undefined ? NO_FD : BigInt(fds.number(value as string));
+      out.setWord(at, value === undefined ? NO_FD : out.fdNumber(value as FdName));
+      break;
     case 'u64':
-      return BigInt.asUintN(64, BigInt(value as number | bigint));
+      out.setNumber(at, value as number | bigint);
+      break;
     case 'str':
-      return data.string(value as string | Uint8Array);
+      out.setString(at, value as string | Uint8Array);
+      break;
     case 'bytes':
-      return data.run(Buffer.from(value as string | Uint8Array));
+      out.setBytes(at, Buffer.from(value as string | Uint8Array));
+      break;
     case 'strings':
-      return data.strings(value as readonly string[]);
+      out.setStrings(at, value as readonly string[]);
+      break;
     case 'u32s':
-      return data.numbers(value as readonly number[]);
+      out.setNumbers(at, value as readonly number[]);
+      break;
     default:
-      return kind satisfies never;
+      kind satisfies never;
   }
 }
 
-/** Gives each descriptor name its number in the executor's table. */
-class FdNumbers {
-  readonly #numbers = new Map<string, number>();
+/** Where a string or a list was put, and its length in bytes or entries. */
+interface Stored {
+  readonly offset: number;
+  readonly length: number;
+}
 
-  get names(): string[] {
-    return [...this.#numbers.keys()];
+/**
+ * The buffer in the making, written in 32-bit words: a plan has a thousand fields, and this runs once in every cold start,
+ * where a bigint for each of them costs milliseconds. Equal strings are stored once.
+ */
+class PlanBuffer {
+  #bytes: Buffer;
+  #words: Uint32Array;
+  #end: number;
+  readonly #strings = new Map<string, Stored>();
+  readonly #fds = new Map<FdName, number>();
+
+  constructor(end: number) {
+    this.#end = end;
+    this.#bytes = Buffer.alloc(Math.max(65536, end * 2));
+    this.#words = wordsOf(this.#bytes);
   }
 
-  number(name: string): number {
-    const known = this.#numbers.get(name);
+  get size(): number {
+    return this.#end;
+  }
+
+  finish(): Buffer {
+    return this.#bytes.subarray(0, this.#end);
+  }
+
+  fdNames(): string[] {
+    return [...this.#fds.keys()];
+  }
+
+  /** The number of a descriptor's name in the executor's table. */
+  fdNumber(name: FdName): number {
+    const known = this.#fds.get(name);
     if (known !== undefined) return known;
-    const next = this.#numbers.size;
+    const next = this.#fds.size;
     if (next >= MAX_FDS) throw new Error(`a plan can name ${MAX_FDS} descriptors, ${name} is one too many`);
-    this.#numbers.set(name, next);
+    this.#fds.set(name, next);
     return next;
   }
-}
 
-/** Collects what records refer to; equal strings are stored once. */
-class DataArea {
-  readonly #start: number;
-  readonly #parts: Buffer[] = [];
-  readonly #strings = new Map<string, bigint>();
-  #length = 0;
-
-  constructor(start: number) {
-    this.#start = start;
+  setWord(at: number, value: number): void {
+    this.#words[at >> 2] = value;
   }
 
-  get end(): number {
-    return this.#start + this.#length;
+  setNumber(at: number, value: number | bigint): void {
+    if (typeof value === 'bigint') {
+      this.setWord(at, Number(value & 0xffffffffn));
+      this.setWord(at + 4, Number((value >> 32n) & 0xffffffffn));
+      return;
+    }
+    if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is no exact whole number`);
+    this.setWord(at, value);
+    this.setWord(at + 4, Math.floor(value / 2 ** 32));
   }
 
-  bytes(): Buffer {
-    return Buffer.concat(this.#parts, this.#length);
+  setString(at: number, text: string | Uint8Array): void {
+    this.#setReference(at, this.#store(text));
   }
 
-  run(bytes: Buffer): bigint {
-    const offset = this.#append(bytes);
-    return reference(offset, bytes.length);
+  setBytes(at: number, bytes: Buffer): void {
+    const offset = this.#reserve(bytes.length);
+    bytes.copy(this.#bytes, offset);
+    this.#setReference(at, { offset, length: bytes.length });
   }
 
-  string(text: string | Uint8Array): bigint {
-    if (typeof text !== 'string') return this.#terminated(Buffer.from(text));
-    const known = this.#strings.get(text);
+  setStrings(at: number, list: readonly string[]): void {
+    const offset = this.#reserve(list.length * 8);
+    list.forEach((text, i) => {
+      this.setString(offset + i * 8, text);
+    });
+    this.#setReference(at, { offset, length: list.length });
+  }
+
+  setNumbers(at: number, list: readonly number[]): void {
+    const offset = this.#reserve(list.length * 4);
+    list.forEach((n, i) => {
+      if (n !== n >>> 0) throw new RangeError(`${n} is no 32-bit number`);
+      this.setWord(offset + i * 4, n);
+    });
+    this.#setReference(at, { offset, length: list.length });
+  }
+
+  #setReference(at: number, { offset, length }: Stored): void {
+    this.setWord(at, length);
+    this.setWord(at + 4, offset);
+  }
+
+  #store(text: string | Uint8Array): Stored {
+    const known = typeof text === 'string' ? this.#strings.get(text) : undefined;
     if (known !== undefined) return known;
-    const stored = this.#terminated(Buffer.from(text));
-    this.#strings.set(text, stored);
+    const length = typeof text === 'string' ? Buffer.byteLength(text) : text.length;
+    const offset = this.#reserve(length + 1);
+    if (typeof text === 'string') this.#bytes.write(text, offset);
+    else this.#bytes.set(text, offset);
+    const nul = typeof text === 'string' ? text.includes('\0') : text.includes(0);
+    if (nul) {
+      throw new TsrunError(
+        'NUL_IN_TEXT',
+        `Cannot pass ${JSON.stringify(text.toString())} to the kernel: it holds a NUL byte`,
+      );
+    }
+    const stored = { offset, length };
+    if (typeof text === 'string') this.#strings.set(text, stored);
     return stored;
   }
 
-  strings(list: readonly string[]): bigint {
-    const references = Buffer.alloc(list.length * 8);
-    list.forEach((text, i) => {
-      references.writeBigUInt64LE(this.string(text), i * 8);
-    });
-    return reference(this.#append(references), list.length);
-  }
-
-  numbers(list: readonly number[]): bigint {
-    const bytes = Buffer.alloc(list.length * 4);
-    list.forEach((n, i) => {
-      bytes.writeUInt32LE(Number(BigInt(n)), i * 4); // BigInt refuses a fraction, which would be cut off
-    });
-    return reference(this.#append(bytes), list.length);
-  }
-
-  #terminated(bytes: Buffer): bigint {
-    if (bytes.includes(0)) {
-      throw new TsrunError(
-        'NUL_IN_TEXT',
-        `Cannot pass ${JSON.stringify(bytes.toString())} to the kernel: it holds a NUL byte`,
-      );
+  /** Room for `size` bytes of zeros, aligned to 8. */
+  #reserve(size: number): number {
+    const offset = this.#end;
+    this.#end += (size + 7) & ~7;
+    if (this.#end > MAX_PLAN_BYTES) throw tooLarge();
+    if (this.#end > this.#bytes.length) {
+      const larger = Buffer.alloc(Math.min(MAX_PLAN_BYTES, this.#end * 2));
+      this.#bytes.copy(larger);
+      this.#bytes = larger;
+      this.#words = wordsOf(larger);
     }
-    return reference(this.#append(Buffer.concat([bytes, Buffer.alloc(1)])), bytes.length);
-  }
-
-  #append(bytes: Buffer): number {
-    const offset = this.end;
-    const padding = (8 - (bytes.length % 8)) % 8;
-    this.#parts.push(bytes);
-    if (padding > 0) this.#parts.push(Buffer.alloc(padding));
-    this.#length += bytes.length + padding;
     return offset;
   }
 }
 
-function reference(offset: number, length: number): bigint {
-  return (BigInt(offset) << 32n) | BigInt(length);
+function wordsOf(bytes: Buffer): Uint32Array {
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+}
+
+function tooLarge(): TsrunError {
+  return new TsrunError(
+    'PLAN_TOO_LARGE',
+    `Cannot start the container: its plan takes more than ${MAX_PLAN_BYTES} bytes`,
+    { hint: 'shorten its arguments, its environment or its list of mounts' },
+  );
 }
