@@ -37,7 +37,7 @@ run_suite() {
 # The same checkout, seen from inside the machine; its own summary line is what counts here.
 run_vm() {
   printf '\n== vm: the suites inside a machine with cgroup v2\n'
-  INIT_CWD=$PWD bash scripts/vm/run.sh --timeout 1500 -- bash scripts/test.sh inside-vm 2>&1 |
+  INIT_CWD=$PWD bash scripts/vm/run.sh --disk --timeout 1500 -- bash scripts/test.sh inside-vm 2>&1 |
     tee "$results/vm.log"
 }
 

@@ -8,6 +8,7 @@
 #   TSRUN_HOST     9p or hostfs: how the host's root file system arrives
 #   TSRUN_RUN      directory on the host made for this run: command, cwd, token, rw-dirs
 #   TSRUN_MODULES  directory on the host that holds this kernel's modules
+#   TSRUN_DISK     "ext4" when data roots are to lie on ext4 instead of tmpfs
 #   TSRUN_PORTS    the character devices for stdout, stderr and stdin, patterns with commas between
 set -eu
 
@@ -69,8 +70,23 @@ system() {
   mount --bind "/run/tsrun-vm/plain$TSRUN_MODULES" /lib/modules
   ip link set lo up
   hostname tsrun-vm
+  [ -z "${TSRUN_DISK:-}" ] || mount_disk
   ulimit -Hn 1048576 # as systemd has it; the kernel's own default is 4096
   share_directories
+}
+
+# A file system on a file, for what tmpfs of this kernel lacks: user extended attributes, quotas, real inodes.
+mount_disk() {
+  truncate -s 8G /run/tsrun-vm/disk.img
+  /sbin/modprobe -a loop ext4
+  /sbin/mkfs.ext4 -q -O ^has_journal,^resize_inode -E lazy_itable_init=1,nodiscard /run/tsrun-vm/disk.img
+  mkdir /run/tsrun-vm/disk
+  mount -t ext4 -o loop,discard /run/tsrun-vm/disk.img /run/tsrun-vm/disk
+  mkdir -m 0711 /run/tsrun-vm/disk/data
+  mkdir -m 1777 /run/tsrun-vm/disk/tmp
+  mount --bind /run/tsrun-vm/disk/data /var/lib/tsrun
+  mount --bind /run/tsrun-vm/disk/tmp /var/tmp
+  umount /run/tsrun-vm/disk
 }
 
 # Controllers are for children only when the parent says so; the root cgroup may hold processes besides.

@@ -10,6 +10,8 @@ export interface VmOptions {
   /** Guest memory, as QEMU writes it: `3G`, `512M`. */
   readonly memory: string;
   readonly timeoutSeconds: number;
+  /** Whether /var/lib/tsrun and /var/tmp lie on an ext4 of 8 GB (sparse, in guest memory) instead of tmpfs. */
+  readonly disk: boolean;
   /** Host directories the guest can write, at the same path. */
   readonly rwDirs: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -21,6 +23,7 @@ export const USAGE = `usage: npm run vm -- [options] <command> [argument…]
   --accel WHICH      auto (default), kvm or tcg
   --mem SIZE         memory of the machine (default 3G)
   --timeout SECONDS  end it after this time with status 125 (default 900)
+  --disk             put /var/lib/tsrun and /var/tmp on ext4, for what tmpfs cannot do; a second slower
   --rw-dir DIR       let the machine write this host directory, at the same path; repeatable
   --env NAME[=VALUE] set a variable for the command, or pass the caller's on; repeatable`;
 
@@ -48,6 +51,7 @@ export function parseVmOptions(args: readonly string[], callerEnv: NodeJS.Proces
     accel,
     memory: values.mem,
     timeoutSeconds,
+    disk: values.disk,
     rwDirs: values['rw-dir'].map(existingDirectory),
     env: { ...chooseEnv(values.env, callerEnv), TSRUN_VM: machine },
     command,
@@ -59,6 +63,7 @@ const OPTIONS = {
   accel: { type: 'string', default: 'auto' },
   mem: { type: 'string', default: '3G' },
   timeout: { type: 'string', default: '900' },
+  disk: { type: 'boolean', default: false },
   'rw-dir': { type: 'string', multiple: true, default: [] as string[] },
   env: { type: 'string', multiple: true, default: [] as string[] },
 } as const;
@@ -67,7 +72,7 @@ const OPTIONS = {
 function findCommand(args: readonly string[]): number {
   let index = 0;
   for (let word = args[index]; word?.startsWith('-') && word !== '--'; word = args[index]) {
-    const takesValue = !word.includes('=') && word !== '--uml';
+    const takesValue = !word.includes('=') && word !== '--uml' && word !== '--disk';
     index += takesValue ? 2 : 1;
   }
   return Math.min(index, args.length);

@@ -37,6 +37,7 @@ export function qemuCommand(
     'TSRUN_HOST=9p',
     `TSRUN_RUN=${runDirectory}`,
     `TSRUN_MODULES=${join(kernel.root, 'lib/modules')}`,
+    `TSRUN_DISK=${options.disk ? 'ext4' : ''}`,
     `TSRUN_PORTS=${PORTS.map((port) => port.device).join()}`,
   ];
   return [

@@ -33,7 +33,12 @@ export function umlCommand(options: VmOptions, runDirectory: string, cache: stri
     ...[kernel.image, `mem=${options.memory}`, `initrd=${initramfs(kernel, MODULES, cache)}`],
     ...[`uml_dir=${runDirectory}`, 'umid=uml', 'con=null', 'con0=null,fd:1', 'ssl=null'],
     ...[`ssl0=null,fd:${GUEST_STDOUT_FD}`, `ssl1=null,fd:${GUEST_STDERR_FD}`],
-    ...[...KERNEL_ARGUMENTS.split(' '), 'TSRUN_HOST=hostfs', `TSRUN_RUN=${runDirectory}`],
+    ...[
+      ...KERNEL_ARGUMENTS.split(' '),
+      'TSRUN_HOST=hostfs',
+      `TSRUN_RUN=${runDirectory}`,
+      `TSRUN_DISK=${options.disk ? 'ext4' : ''}`,
+    ],
     ...[`TSRUN_MODULES=${join(kernel.root, 'lib/modules')}`, 'TSRUN_PORTS=/dev/ttyS0,/dev/ttyS1,/dev/null'],
   ];
 }

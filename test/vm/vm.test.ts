@@ -79,7 +79,13 @@ echo "to stderr" >/dev/stderr
 `;
 
 describe.each([
-  { machine: 'QEMU', option: [], controllers: ['cpu', 'cpuset', 'io', 'memory', 'pids'], readsInput: true },
+  {
+    machine: 'QEMU',
+    option: [],
+    controllers: ['cpu', 'cpuset', 'io', 'memory', 'pids'],
+    readsInput: true,
+    mountsAgain: false,
+  },
   {
     machine: 'user-mode-linux',
     option: ['--uml'],
@@ -142,10 +148,11 @@ describe.each([
 
   test('two machines at once return their own status: an exit code, and 128+n for a signal', async () => {
     const [exited, killed] = await Promise.all([
-      vm([...option, 'sh', '-c', 'exit 7']),
+      vm([...option, '--disk', 'sh', '-c', 'stat -f -c %T /var/lib/tsrun /var/tmp; exit 7']),
       vm([...option, 'sh', '-c', 'kill -KILL $$']),
     ]);
     expect([exited.code, killed.code]).toEqual([7, 128 + 9]);
+    expect(exited.stdout).toBe('ext2/ext3\next2/ext3\n'); // as stat names ext4, and only with --disk
   }, 60_000);
 
   test('a kernel panic is status 125 and the path of the console log, which tells of it', async () => {
