@@ -25,65 +25,94 @@ int op_open(struct run *r, const struct plan_op *op) {
   return run_store(r, op->f[OPEN_INTO], fd);
 }
 
-/* Opens the directory or file `path` in a root; what is missing of it is made, component by component. The kernel
- * resolves each prefix from the root again, so a link or `..` in it is followed inside the root only. */
-int op_ensure(struct run *r, const struct plan_op *op) {
-  int root = r->fds[op->f[ENSURE_AT]];
-  const char *path = run_str(r, op->f[ENSURE_PATH]);
-  uint64_t resolve = op->f[ENSURE_RESOLVE];
-  mode_t mode = (mode_t)op->f[ENSURE_MODE];
-  int want_dir = op->f[ENSURE_TYPE] == S_IFDIR;
-  char prefix[4096];
-  size_t length = strlen(path), end = 0;
-  if (length >= sizeof prefix) return -ENAMETOOLONG;
+/* What op_ensure looks for, and where it stands: `path` is relative to `root`, and has been made up to `end`. */
+struct place {
+  int root, want_dir;
+  mode_t mode;
+  uint64_t resolve;
+  char path[4096];
+  size_t start, end; /* the component that is being made */
+};
 
-  int fd = sys_openat2(root, *path ? path : ".", O_PATH | O_CLOEXEC, 0, resolve);
-  if (fd < 0 && errno != ENOENT) {
-    run_detail(r, path);
-    return -errno;
-  }
-  int parent = fd < 0 ? fcntl(root, F_DUPFD_CLOEXEC, 0) : -1;
-  while (fd < 0) {
-    while (path[end] == '/') end++;
-    size_t start = end;
-    while (path[end] && path[end] != '/') end++;
-    size_t next = end;
-    while (path[next] == '/') next++;
-    int last = path[next] == 0;
-    memcpy(prefix, path, end);
-    prefix[end] = 0;
-    int step = sys_openat2(root, prefix, O_PATH | O_CLOEXEC, 0, resolve);
-    if (step < 0 && errno == ENOENT) {
-      const char *name = prefix + start;
-      int made;
-      if (last && !want_dir) {
-        made = openat(parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, mode);
-        if (made >= 0) close(made);
-      } else {
-        made = mkdirat(parent, name, last ? mode : 0755);
-      }
-      if (made < 0 && errno == EEXIST) errno = ELOOP; /* a dangling link: there is nothing to mount on */
-      if (made >= 0) step = sys_openat2(root, prefix, O_PATH | O_CLOEXEC, 0, resolve);
-    }
-    if (step < 0) {
-      int error = errno;
-      run_detail(r, prefix);
+static int open_in(const struct place *p, const char *path) {
+  return sys_openat2(p->root, *path ? path : ".", O_PATH | O_CLOEXEC, 0, p->resolve);
+}
+
+/* A link that leads to nothing is replaced by its target in `path`, which is then looked for from the root again;
+ * `rest` is what comes behind the link. What is no link was made by somebody else just now, and is looked for again too. */
+static int follow_dangling(struct place *p, int parent, const char *rest) {
+  char link[sizeof p->path], path[sizeof p->path];
+  ssize_t n = readlinkat(parent, p->path + p->start, link, sizeof link - 1);
+  if (n < 0) return errno == EINVAL ? -EAGAIN : -errno;
+  link[n] = 0;
+  int before = link[0] == '/' ? 0 : (int)p->start;
+  if (snprintf(path, sizeof path, "%.*s%s/%s", before, p->path, link, rest) >= (int)sizeof path) return -ENAMETOOLONG;
+  strcpy(p->path, path);
+  return -EAGAIN;
+}
+
+/* Makes one missing component; `last` says whether it is the place itself. */
+static int make(const struct place *p, int parent, int last) {
+  const char *name = p->path + p->start;
+  if (!last || p->want_dir) return mkdirat(parent, name, last ? p->mode : 0755);
+  int made = openat(parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, p->mode);
+  return made < 0 ? -1 : close(made);
+}
+
+/* Walks along the path, and makes what is missing. The kernel resolves each prefix from the root again, so a link or
+ * `..` in it is followed inside the root only. Returns the descriptor of the place, or -errno: -EAGAIN to begin again. */
+static int walk(struct place *p) {
+  int parent = fcntl(p->root, F_DUPFD_CLOEXEC, 0);
+  for (p->end = 0; parent >= 0;) {
+    while (p->path[p->end] == '/') p->end++;
+    p->start = p->end;
+    while (p->path[p->end] && p->path[p->end] != '/') p->end++;
+    size_t next = p->end;
+    while (p->path[next] == '/') next++;
+    int last = p->path[next] == 0;
+    char after = p->path[p->end];
+    p->path[p->end] = 0;
+    int step = open_in(p, p->path), missing = step < 0 && errno == ENOENT;
+    if (missing && make(p, parent, last) == 0) step = open_in(p, p->path);
+    else if (missing && errno == EEXIST) {
+      int error = follow_dangling(p, parent, after ? p->path + p->end + 1 : "");
       close(parent);
-      return -error;
+      return error;
     }
+    int error = errno;
     close(parent);
+    if (step < 0) return -error;
+    p->path[p->end] = after;
+    if (last) return step;
     parent = step;
-    if (last) fd = step;
   }
+  return -errno;
+}
 
+/* The kernel follows as many in one path. */
+#define MAX_LINKS 40
+
+/* Opens the directory or file `path` in a root; what is missing of it is made, component by component. */
+int op_ensure(struct run *r, const struct plan_op *op) {
+  const char *path = run_str(r, op->f[ENSURE_PATH]);
+  struct place p = {
+      .root = r->fds[op->f[ENSURE_AT]],
+      .want_dir = op->f[ENSURE_TYPE] == S_IFDIR,
+      .mode = (mode_t)op->f[ENSURE_MODE],
+      .resolve = op->f[ENSURE_RESOLVE],
+  };
+  if (strlen(path) >= sizeof p.path) return -ENAMETOOLONG;
+  strcpy(p.path, path);
+  int fd = open_in(&p, p.path);
+  if (fd < 0) fd = errno == ENOENT ? -EAGAIN : -errno;
+  for (int links = 0; fd == -EAGAIN; links++) fd = links > MAX_LINKS ? -ELOOP : walk(&p);
   struct stat st;
-  int error = fstat(fd, &st) < 0 ? errno : want_dir && !S_ISDIR(st.st_mode) ? ENOTDIR : !want_dir && S_ISDIR(st.st_mode) ? EISDIR : 0;
-  if (error) {
-    run_detail(r, path);
-    close(fd);
-    return -error;
-  }
-  return run_store(r, op->f[ENSURE_INTO], fd);
+  int error = fd < 0 ? -fd : fstat(fd, &st) < 0 ? errno : 0;
+  if (!error && S_ISDIR(st.st_mode) != p.want_dir) error = p.want_dir ? ENOTDIR : EISDIR;
+  if (!error) return run_store(r, op->f[ENSURE_INTO], fd);
+  run_detail(r, p.path);
+  if (fd >= 0) close(fd);
+  return -error;
 }
 
 int op_mkdir(struct run *r, const struct plan_op *op) {

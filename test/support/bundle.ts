@@ -3,10 +3,20 @@
  * a test changes where it matters. Each runs in a process of its own (run-plan.ts), so that many can run at once.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { buffer, text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import { afterAll, inject } from 'vitest';
 import { type HostPath, hostPath } from '../../src/lib/brands.ts';
 import type { RootSource } from '../../src/mounts/plan-rootfs.ts';
@@ -66,7 +76,8 @@ export interface Change {
   readonly state?: StateFiles;
   readonly interactive?: boolean;
   readonly files?: readonly string[];
-  readonly rlimits?: ProcessSpec['rlimits'];
+  /** Runs the launcher in a terminal of this size; a line "ROWS COLUMNS" on its descriptor 3 resizes it. */
+  readonly inTerminal?: { readonly rows: number; readonly columns: number };
 }
 
 export interface Bundles {
@@ -106,12 +117,14 @@ const APPLETS =
 
 export function useBundles(): Bundles {
   const scratch = mkdtempSync(join(inject('testDirectory'), 'scratch-'));
+  // Whoever is root in a user namespace is somebody else out here, and must get through to the root file system.
+  for (const directory of [inject('testDirectory'), scratch]) chmodSync(directory, 0o711);
   afterAll(() => rmSync(scratch, { recursive: true, force: true }));
   let shared: HostPath | undefined;
   const rootfs = () => makeRootfs(mkdtempSync(join(scratch, 'rootfs-')));
   const start = (change: Change, ...args: string[]) => {
     shared ??= rootfs();
-    return launch(scratch, bundleInput(change, args, shared));
+    return launch(scratch, bundleInput(change, args, shared), change.inTerminal);
   };
   const run = (change: Change, ...args: string[]) => start(change, ...args).ended;
   const sh = async (change: Change, script: string) => {
@@ -128,6 +141,7 @@ export function namespaces(...types: readonly NamespaceType[]): { type: Namespac
 }
 
 function makeRootfs(directory: string): HostPath {
+  chmodSync(directory, 0o755);
   for (const name of ['bin', 'dev', 'proc', 'sys', 'etc', 'tmp', 'root', 'mnt'])
     mkdirSync(join(directory, name));
   copyFileSync('/bin/busybox', join(directory, 'bin/busybox'));
@@ -169,14 +183,27 @@ function bundleInput(change: Change, args: readonly string[], shared: HostPath):
   };
 }
 
-function launch(scratch: string, input: BundleInput): Running {
+/** In a terminal, the modes of the terminal are printed before and after: whoever made it raw must have restored it. */
+function launchCommand(file: string, terminal: Change['inTerminal']): readonly string[] {
+  const node = [
+    process.execPath,
+    '--disable-warning=ExperimentalWarning',
+    join(import.meta.dirname, 'run-plan.ts'),
+    file,
+    `${file}.outcome`,
+  ];
+  if (terminal === undefined) return node;
+  const script = 'echo "modes $(stty -g)"; "$@"; echo "modes $(stty -g)"';
+  const size = [`${terminal.rows}`, `${terminal.columns}`];
+  return [inject('ptyProgram'), ...size, 'sh', '-c', script, 'sh', ...node];
+}
+
+function launch(scratch: string, input: BundleInput, terminal: Change['inTerminal']): Running {
   const file = join(scratch, `${input.cgroupName}.json`);
   writeFileSync(file, JSON.stringify(input));
-  const child = spawn(
-    process.execPath,
-    ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'run-plan.ts'), file],
-    { stdio: ['pipe', 'pipe', 'pipe', 'pipe'] },
-  );
+  const [program = '', ...words] = launchCommand(file, terminal);
+  // A fourth descriptor is left open, as a careless caller would: it must not reach the container.
+  const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
   let printed = '';
   const closed = Promise.withResolvers<void>();
   child.stdout?.on('data', (chunk: Buffer) => {
@@ -185,12 +212,11 @@ function launch(scratch: string, input: BundleInput): Running {
   });
   child.stdin?.on('error', () => {});
   child.once('close', () => closed.resolve());
-  const report = text(child.stdio[3] as Readable);
   const stderr = buffer(child.stderr as Readable).then(String);
   const ended = closed.promise.then(async () => {
-    const json = await report;
-    if (json === '') throw new Error(`no outcome: ${printed}${await stderr}`);
-    return { ...(JSON.parse(json) as Outcome), stdout: printed, stderr: await stderr };
+    if (!existsSync(`${file}.outcome`)) throw new Error(`no outcome: ${printed}${await stderr}`);
+    const outcome = JSON.parse(readFileSync(`${file}.outcome`, 'utf8')) as Outcome;
+    return { ...outcome, stdout: printed, stderr: await stderr };
   });
   ended.catch(() => {}); // whoever waits for it sees the error; a test that kills the launcher does not wait
   return {
@@ -208,4 +234,20 @@ function launch(scratch: string, input: BundleInput): Running {
       return printed;
     },
   };
+}
+
+/** The pid of a running container's first process, as the host sees it: the child of the helper, which is the launcher's. */
+export function initPid({ process: launcher }: Running): number {
+  return childOf(helperPid({ process: launcher }));
+}
+
+export function helperPid({ process: launcher }: Pick<Running, 'process'>): number {
+  return childOf(launcher.pid ?? 0);
+}
+
+function childOf(pid: number): number {
+  const [child, ...others] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  if (!child || others.length > 0)
+    throw new Error(`process ${pid} has not one child, but: ${child} ${others}`);
+  return Number(child);
 }

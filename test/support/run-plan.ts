@@ -1,8 +1,8 @@
 /**
  * Runs one plan in a process of its own, as `test/support/bundle.ts` asks: input as JSON in the file named first, the
- * outcome as JSON on descriptor 3. The container's standard streams are this process's.
+ * outcome as JSON in the second. The container's standard streams are this process's.
  */
-import { readFileSync, writeSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { realDoor } from '../../src/kernel/real-door.ts';
 import { failureToError } from '../../src/runtime/failure.ts';
 import { readHostFacts } from '../../src/runtime/host-facts.ts';
@@ -48,4 +48,4 @@ const outcome: Outcome = {
     result,
   })),
 };
-writeSync(3, JSON.stringify(outcome));
+writeFileSync(process.argv[3] ?? '', JSON.stringify(outcome));
