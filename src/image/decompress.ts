@@ -1,5 +1,5 @@
 /** Undoing gzip and zstd, recognised by the bytes themselves, as Docker does: media types and file names may lie. */
-import { pipeline, Readable } from 'node:stream';
+import type { Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 
@@ -41,8 +41,8 @@ export function compressionOf(head: Buffer): Compression {
 async function* decoded(source: AsyncIterable<Buffer>, compression: 'gzip' | 'zstd'): AsyncGenerator<Buffer> {
   const options = { chunkSize: CHUNK_BYTES };
   const decoder = compression === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
-  // An error of the source reaches the loop below through the decoder, which pipeline destroys with it.
-  pipeline(Readable.from(source, { objectMode: false }), decoder, () => undefined);
+  // An error of the source reaches the loop below through the decoder, which is destroyed with it.
+  const fed = feed(source, decoder).catch((error: Error) => decoder.destroy(error));
   try {
     for await (const chunk of decoder as AsyncIterable<Buffer<ArrayBuffer>>) {
       yield chunk;
@@ -57,7 +57,18 @@ async function* decoded(source: AsyncIterable<Buffer>, compression: 'gzip' | 'zs
     });
   } finally {
     decoder.destroy();
+    await fed;
   }
+}
+
+/** Gives the decoder one piece at a time: `source` may use a piece again once the next one is asked for. */
+async function feed(source: AsyncIterable<Buffer>, decoder: Transform): Promise<void> {
+  const closed = new Promise<void>((resolve) => decoder.once('close', resolve));
+  for await (const piece of source) {
+    await Promise.race([new Promise<void>((resolve) => decoder.write(piece, () => resolve())), closed]);
+    if (decoder.destroyed) return;
+  }
+  decoder.end();
 }
 
 /**

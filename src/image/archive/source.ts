@@ -28,7 +28,7 @@ export async function readDocument(source: ArchiveSource, name: string): Promise
   if (file === undefined) throw archiveError(`it has no file ${JSON.stringify(name)}`);
   if (file.size > MAX_DOCUMENT_BYTES) throw archiveError(`${JSON.stringify(name)} has ${file.size} bytes`);
   const chunks: Buffer[] = [];
-  for await (const chunk of file.read()) chunks.push(chunk);
+  for await (const chunk of file.read()) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
 }
 
