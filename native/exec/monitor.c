@@ -109,12 +109,15 @@ static struct pollfd writable(const struct stream *s) {
 
 static int try_again(ssize_t n) { return n < 0 && (errno == EINTR || errno == EAGAIN); }
 
-static void stream_read(struct stream *s) {
+/* Returns -1 when nothing more will come. */
+static int stream_read(struct stream *s) {
   ssize_t n = read(s->from, s->bytes, sizeof s->bytes);
-  if (try_again(n)) return;
+  if (try_again(n)) return 0;
   s->start = 0;
   s->end = n > 0 ? (size_t)n : 0;
-  if (n <= 0) s->from = -1;
+  if (n > 0) return 0;
+  s->from = -1;
+  return -1;
 }
 
 /* The caller's output may be a blocking pipe: one that poll calls writable takes this much at once. */
@@ -166,7 +169,8 @@ static void serve(struct run *r, int signals, struct terminal *t) {
     if (fds[1].revents) forward_signal(r, signals, t);
     if (fds[2].revents) stream_read(&t->out);
     if (fds[3].revents && stream_write(&t->out) < 0) terminal_hang_up(t);
-    if (fds[4].revents) stream_read(&t->in);
+    /* In raw mode no key means "end": a terminal that gives nothing more is gone. */
+    if (fds[4].revents && stream_read(&t->in) < 0 && t->raw) terminal_hang_up(t);
     if (fds[5].revents && t->in.to >= 0) stream_write(&t->in);
     if (fds[0].revents || ended) rounds++;
     if (fds[0].revents) t->in.from = t->in.to = -1, t->in.start = t->in.end = 0;

@@ -1,10 +1,14 @@
 /** A terminal from the container's own devpts: the master goes to the host process, the other side becomes stdin, stdout, stderr. */
 import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
+import type { MountSpec, UserSpec } from '../spec/runtime.ts';
 
 const NO_LINKS = K.RESOLVE_IN_ROOT + K.RESOLVE_NO_SYMLINKS;
 
-export function planTerminal(uid: number, gid: number): readonly Op[] {
+/** The terminal belongs to the user of the program, and to the group its devpts was mounted with (gid=5, `tty`). */
+export function planTerminal(user: UserSpec, mounts: readonly MountSpec[]): readonly Op[] {
+  const devpts = mounts.find((mount) => mount.type === 'devpts');
+  const group = devpts?.options?.find((option) => option.startsWith('gid='))?.slice('gid='.length);
   return [
     {
       op: 'open',
@@ -28,7 +32,14 @@ export function planTerminal(uid: number, gid: number): readonly Op[] {
       master: 'ptmx',
       why: 'The side that programs see, opened through the master: its name could have been replaced (CVE-2025-52565).',
     },
-    { op: 'chown', at: 'tty', path: '', uid, gid, why: 'The terminal belongs to the user of the program.' },
+    {
+      op: 'chown',
+      at: 'tty',
+      path: '',
+      uid: user.uid,
+      gid: group === undefined ? user.gid : Number(group),
+      why: 'The terminal belongs to the user of the program.',
+    },
     {
       op: 'copy_winsize',
       fd: 'ptmx',

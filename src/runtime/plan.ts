@@ -139,7 +139,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     ),
     // /dev must be mounted before there can be devices on it; the terminal comes from the devpts mounted above.
     group('child', 'Devices', planDevices(linux.devices ?? [], inUserNamespace)),
-    group('child', 'The terminal', terminal ? planTerminal(process.user.uid, process.user.gid) : []),
+    group('child', 'The terminal', terminal ? planTerminal(process.user, spec.mounts) : []),
     group(
       'host',
       'The terminal, seen from the host',
