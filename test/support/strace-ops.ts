@@ -1,0 +1,173 @@
+/**
+ * Which system calls an op of a plan is, as strace prints them. Most are one call; the composite ones are listed with
+ * what they are made of. A call that is guarded may appear nowhere else.
+ */
+import type { OpName } from '../../src/kernel/ops.ts';
+
+export interface Call {
+  readonly name: string;
+  /** Arguments and result, as strace shows them. */
+  readonly text: string;
+}
+
+export interface TracedOp {
+  readonly name: OpName;
+  /** The line's call: `open(path="/x", flags=O_PATH) → x` */
+  readonly text: string;
+}
+
+export interface Step {
+  /** Any of these; architectures have different ones. */
+  readonly calls: readonly string[];
+  readonly times: 'once' | 'maybe' | 'any' | 'some';
+  /** Of these calls, only those that belong to this op. */
+  readonly only?: (call: Call, op: TracedOp) => boolean;
+}
+
+/**
+ * The families whose every call must be in the plan: mounts, namespaces and processes, credentials and rights, and what
+ * makes or opens files in a root. Reading, waiting, closing and memory are not among them.
+ */
+export const GUARDED: ReadonlySet<string> = new Set(
+  `mount umount2 pivot_root chroot fsopen fsconfig fsmount fspick open_tree move_mount mount_setattr
+  clone clone3 fork vfork unshare setns setsid setpgid execve execveat personality
+  sethostname setdomainname prlimit64 setrlimit umask keyctl add_key
+  prctl seccomp capset setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid setgroups
+  openat2 mknod mknodat mkdir mkdirat symlink symlinkat chown lchown fchownat chdir fchdir dup2 dup3 close_range
+  rmdir unlink unlinkat bpf ptrace swapon reboot init_module finit_module`.split(/\s+/),
+);
+
+/** Guarded calls that are the executor's own, with the reason for each. */
+export const OWN_CALLS: readonly { readonly call: RegExp; readonly why: string }[] = [
+  {
+    call: /^prctl\(PR_SET_DUMPABLE, (SUID_DUMP_DISABLE|0)/,
+    why: 'before it enters anything, the helper makes itself opaque to processes of a namespace that it joins (CVE-2016-9962)',
+  },
+];
+
+const once = (...calls: readonly string[]): Step => ({ calls, times: 'once' });
+const maybe = (...calls: readonly string[]): Step => ({ calls, times: 'maybe' });
+const any = (calls: readonly string[], only?: Step['only']): Step => ({
+  calls,
+  times: 'any',
+  ...(only && { only }),
+});
+const some = (calls: readonly string[], only?: Step['only']): Step => ({
+  calls,
+  times: 'some',
+  ...(only && { only }),
+});
+
+const OPEN = ['openat2', 'openat', 'open'];
+const STAT = ['fstat', 'newfstatat', 'statx'];
+const begins = (pattern: RegExp) => (call: Call) => pattern.test(`${call.name}${call.text}`);
+
+/** The path that openat2 or mkdirat was given, and the one of the op, of which the trace may show only both ends. */
+const pathOf = (call: Call) => /^\([^"]*"([^"]*)"/.exec(call.text)?.[1] ?? '';
+const opPath = (op: TracedOp) => /\bpath="([^"]*)"/.exec(op.text)?.[1] ?? '';
+/** The root itself is opened as `.`. */
+const ownPath = (call: Call, op: TracedOp) => {
+  const path = opPath(op);
+  return path === '' ? pathOf(call) === '.' : abbreviated(`"${path}"`).test(call.text);
+};
+/** ensure goes through its path component by component: a prefix of the path, or one component of it. */
+const onTheWay = (call: Call, op: TracedOp) => {
+  const [path, [known = '']] = [pathOf(call), opPath(op).split('…')];
+  return path === '.' || known.startsWith(path) || path.startsWith(known) || known.split('/').includes(path);
+};
+/** Descriptors are shown with their paths, so that a call inside a tree names the tree. */
+const inTree = (call: Call, op: TracedOp) => abbreviated(opPath(op), '(?=["/>])').test(call.text);
+
+/** A text of which only both ends may be known. */
+export function abbreviated(text: string, after = ''): RegExp {
+  return new RegExp(
+    `${text
+      .split('…')
+      .map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+      .join('[^"]*')}${after}`,
+  );
+}
+
+export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
+  open: [{ ...once('openat2'), only: ownPath }],
+  // The whole path is tried first; what is missing of it is made, and opened again.
+  ensure: [
+    { ...once('openat2'), only: ownPath },
+    any(['openat2', 'mkdirat', 'openat', 'open'], onTheWay),
+    once(...STAT),
+  ],
+  mkdir: [once('mkdirat', 'mkdir')],
+  rmdir: [some(['unlinkat', 'rmdir'], begins(/AT_REMOVEDIR|^rmdir/))],
+  unlink: [once('unlinkat', 'unlink')],
+  // Each entry of a tree: unlinkat, and for directories their listing before that.
+  remove_tree: [some(['unlinkat', 'openat2', 'openat', 'getdents64'], inTree)],
+  symlink: [once('symlinkat', 'symlink')],
+  mknod: [once('mknodat', 'mknod')],
+  chown: [once('fchownat', 'fchown')],
+  write: [once(...OPEN), once('write')],
+  check_device: [once(...STAT)],
+  check_fs: [once('fstatfs')],
+  fchdir: [once('fchdir')],
+  chdir: [once('chdir'), once('getcwd')],
+  dup: [once('dup2', 'dup3')],
+  // The descriptor that reports back lies between the two ranges.
+  close_from: [{ calls: ['close_range'], times: 'some' }],
+  chown_stdio: [some(STAT), any(['fchown'])],
+
+  fsopen: [once('fsopen')],
+  fsconfig: [once('fsconfig')],
+  fsmount: [once('fsmount')],
+  open_tree: [once('open_tree')],
+  mount_setattr: [once('mount_setattr')],
+  move_mount: [once('move_mount')],
+  mount: [once('mount')],
+  umount: [once('umount2')],
+  // A path that is not there is only looked for.
+  mask: [{ ...once('openat2'), only: ownPath }, maybe(...STAT), maybe('open_tree'), maybe('move_mount')],
+  pivot_root: [once('pivot_root')],
+  chroot: [once('chroot')],
+
+  clone3: [once('clone3')],
+  open_child_proc: [once('open', 'openat')],
+  release_child: [once('sendto')],
+  await_host: [once('recvfrom')],
+  send_fd: [once('sendmsg')],
+  receive_fd: [once('recvmsg')],
+  setns: [once('setns')],
+  unshare: [once('unshare')],
+  setsid: [once('setsid')],
+  sethostname: [once('sethostname')],
+  setdomainname: [once('setdomainname')],
+  // What the host does not allow is asked for, and clamped: set, read, set again.
+  setrlimit: [some(['prlimit64'])],
+  prctl: [{ calls: ['prctl'], times: 'once' }],
+  personality: [once('personality')],
+  join_session_keyring: [once('keyctl')],
+  umask: [once('umask')],
+  // A name without a slash is tried in each directory of PATH.
+  execve: [some(['execve'])],
+
+  drop_bounding: [some(['prctl'], begins(/^prctl\(PR_CAPBSET_DROP,/))],
+  capset: [once('capset')],
+  ambient: [some(['prctl'], begins(/^prctl\(PR_CAP_AMBIENT,/))],
+  setgroups: [once('setgroups')],
+  setresgid: [once('setresgid')],
+  setresuid: [once('setresuid')],
+  seccomp: [once('seccomp')],
+
+  open_pty_peer: [once('ioctl'), once('ioctl')],
+  set_controlling_tty: [once('ioctl')],
+  copy_winsize: [some(['ioctl'], begins(/TIOC[GS]WINSZ|TCGETS/))],
+
+  link_up: [once('socket'), once('ioctl'), once('ioctl')],
+
+  // The start time is read from /proc; the file appears whole, by renaming it.
+  record_pid: [
+    once('open', 'openat'),
+    once('read'),
+    once('openat'),
+    once('write'),
+    once('renameat', 'renameat2', 'rename'),
+  ],
+  record_exit: [once('openat'), once('write'), once('renameat', 'renameat2', 'rename')],
+};
