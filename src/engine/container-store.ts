@@ -135,6 +135,7 @@ export function findContainer(paths: EnginePaths, nameOrId: string): Container {
     throw new TsrunError(
       'AMBIGUOUS_ID',
       `Cannot tell which container ${nameOrId} is: ${matches.length} ids begin with it`,
+      { hint: 'give more of the id, or the name' },
     );
   throw new TsrunError('NO_SUCH_CONTAINER', `No such container: ${nameOrId}`, {
     hint: 'tsrun ps -a lists them',
