@@ -99,7 +99,7 @@ export const FILES: Translations<FileOps> = {
   chown_stdio(op, sh) {
     sh.line(
       'for fd in 0 1 2; do',
-      `  if [ -p "/proc/self/fd/$fd" ] || [ -S "/proc/self/fd/$fd" ]; then tool chown ${op.uid} "/proc/self/fd/$fd" || :; fi`,
+      `  if [ -p "/proc/self/fd/$fd" ] || [ -S "/proc/self/fd/$fd" ]; then tool chown -f ${op.uid} "/proc/self/fd/$fd" || :; fi`,
       'done',
     );
   },

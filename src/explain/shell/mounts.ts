@@ -182,9 +182,7 @@ function attach(fd: string, target: string, sh: ShellWriter, at: string | undefi
 /** The new calls can use a mount that is attached nowhere; mount(8) must put it somewhere first. */
 function materialize(fd: string, sh: ShellWriter): void {
   if (!sh.mounts.has(fd)) return;
-  const place = `"$WORK"/${quote(`detached-${fd}`)}`;
-  sh.line(`mkdir -- ${place}`);
-  attach(fd, place, sh, undefined);
+  attach(fd, sh.place(fd), sh, undefined);
 }
 
 function remount(options: string, target: string, recursive: boolean): string {

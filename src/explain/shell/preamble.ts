@@ -13,12 +13,14 @@ export interface PreambleInput {
   readonly body: string;
   /** Comments about what the script cannot do. */
   readonly limits: readonly string[];
+  /** Empty directories that mounts are put on. */
+  readonly places: readonly string[];
   /** Commands that end the script before it makes anything. */
   readonly refusals: readonly string[];
 }
 
 export function preamble(input: PreambleInput): string {
-  const { command, bytes, descriptors, body, limits, refusals } = input;
+  const { command, bytes, descriptors, body, limits, refusals, places } = input;
   const functions = usedFunctions(body);
   return [
     '#!/bin/sh',
@@ -46,6 +48,8 @@ export function preamble(input: PreambleInput): string {
     "  trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM",
     '  WORK=$(mktemp -d -- "$TMPDIR/tsrun-by-hand.XXXXXX")',
     '  WORK=$(realpath -- "$WORK")',
+    '  chmod 0711 -- "$WORK" # root of a user namespace must get through it',
+    ...places.map((name) => `  mkdir -m 0755 -- "$WORK"/${name}`),
     `  collect ${usedTools(body).join(' ')}`,
     '  host',
     '}',

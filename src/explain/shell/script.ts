@@ -93,6 +93,7 @@ function assemble(sh: ShellWriter, command: readonly string[]): string {
     descriptors: sh.variables,
     limits: [...sh.limits],
     refusals: sh.refusals,
+    places: [...sh.places],
     body,
   });
   return `${head}\n\n${body}\n${dispatch(stages)}`;

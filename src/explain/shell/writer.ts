@@ -53,6 +53,8 @@ export class ShellWriter {
   upcoming: readonly Op[] = [];
   /** What the script cannot do, each once. */
   readonly limits = new Set<string>();
+  /** Names of directories in the temporary one. */
+  readonly places = new Set<string>();
   /** Lines that end the script before it has begun. */
   readonly refusals: string[] = [];
   /** Short names of image layers, and where they lead. */
@@ -132,6 +134,13 @@ export class ShellWriter {
   isUsedLater(fd: FdName): boolean {
     const next = this.upcoming.find((op) => mentions(op, fd, ['fd', 'at', 'into']));
     return next !== undefined && mentions(next, fd, ['fd', 'at']);
+  }
+
+  /** An empty directory, made before everything else, to put a mount on that the plan attaches nowhere. */
+  place(fd: FdName): string {
+    const name = `detached-${variableName(fd)}`;
+    this.places.add(name);
+    return `"$WORK"/${name}`;
   }
 
   /** What `path` is called in the script: below a descriptor, or on the host, where some paths are relocated. */
