@@ -90,7 +90,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('child', 'The child waits for its parent', [
       {
         op: 'await_host',
-        why: 'Until the parent has written the id maps, the child is nobody and may do nothing.',
+        why: 'The child goes no further until its parent has written what a process may not write about itself.',
       },
     ]),
     group('host', 'What only the parent may write', [
@@ -115,7 +115,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
       },
       {
         op: 'setsid',
-        why: "A session of its own has no controlling terminal: keys typed on the host's do not signal it.",
+        why: "A new session has no controlling terminal: a key such as Ctrl-C in the terminal of the host does not signal it.",
       },
       {
         op: 'join_session_keyring',
@@ -180,7 +180,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
         arg3: 0,
         arg4: 0,
         arg5: 0,
-        why: 'A change of user has cleared the parent-death signal: it is set again.',
+        why: 'A change of user clears the parent-death signal, so it is set again.',
       },
       {
         op: 'umask',

@@ -38,7 +38,7 @@ export function planCredentials(process: ProcessSpec, available: bigint): readon
     {
       op: 'setresuid',
       uid: user.uid,
-      why: 'The user of the program; from here on it is not root, unless asked to be.',
+      why: 'The user of the program: the kernel checks files and signals against it from here on.',
     },
     {
       op: 'capset',
