@@ -115,7 +115,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
       },
       {
         op: 'setsid',
-        why: "A new session has no controlling terminal: a key such as Ctrl-C in the terminal of the host does not signal it.",
+        why: 'A new session has no controlling terminal: a key such as Ctrl-C in the terminal of the host does not signal it.',
       },
       {
         op: 'join_session_keyring',
