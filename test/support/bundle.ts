@@ -76,6 +76,8 @@ export interface Change {
   readonly state?: StateFiles;
   readonly interactive?: boolean;
   readonly files?: readonly string[];
+  /** The output of the container is a pipe, as a shell makes one; Node's own pipes to its children are sockets. */
+  readonly throughPipe?: boolean;
   /** Runs the launcher in a terminal of this size; a line "ROWS COLUMNS" on its descriptor 3 resizes it. */
   readonly inTerminal?: { readonly rows: number; readonly columns: number };
 }
@@ -124,7 +126,7 @@ export function useBundles(): Bundles {
   const rootfs = () => makeRootfs(mkdtempSync(join(scratch, 'rootfs-')));
   const start = (change: Change, ...args: string[]) => {
     shared ??= rootfs();
-    return launch(scratch, bundleInput(change, args, shared), change.inTerminal);
+    return launch(scratch, bundleInput(change, args, shared), change);
   };
   const run = (change: Change, ...args: string[]) => start(change, ...args).ended;
   const sh = async (change: Change, script: string) => {
@@ -184,7 +186,7 @@ function bundleInput(change: Change, args: readonly string[], shared: HostPath):
 }
 
 /** In a terminal, the modes of the terminal are printed before and after: whoever made it raw must have restored it. */
-function launchCommand(file: string, terminal: Change['inTerminal']): readonly string[] {
+function launchCommand(file: string, { inTerminal, throughPipe }: Change): readonly string[] {
   const node = [
     process.execPath,
     '--disable-warning=ExperimentalWarning',
@@ -192,16 +194,17 @@ function launchCommand(file: string, terminal: Change['inTerminal']): readonly s
     file,
     `${file}.outcome`,
   ];
-  if (terminal === undefined) return node;
+  if (throughPipe) return ['sh', '-c', '"$@" 2>&1 | cat', 'sh', ...node];
+  if (inTerminal === undefined) return node;
   const script = 'echo "modes $(stty -g)"; "$@"; echo "modes $(stty -g)"';
-  const size = [`${terminal.rows}`, `${terminal.columns}`];
+  const size = [`${inTerminal.rows}`, `${inTerminal.columns}`];
   return [inject('ptyProgram'), ...size, 'sh', '-c', script, 'sh', ...node];
 }
 
-function launch(scratch: string, input: BundleInput, terminal: Change['inTerminal']): Running {
+function launch(scratch: string, input: BundleInput, change: Change): Running {
   const file = join(scratch, `${input.cgroupName}.json`);
   writeFileSync(file, JSON.stringify(input));
-  const [program = '', ...words] = launchCommand(file, terminal);
+  const [program = '', ...words] = launchCommand(file, change);
   // A fourth descriptor is left open, as a careless caller would: it must not reach the container.
   const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
   let printed = '';
