@@ -1,8 +1,8 @@
 /** Where an engine keeps what lasts (the data root) and what ends with the machine's uptime (the run root). docs/on-disk.md. */
-import { mkdirSync, statfsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, statfsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type ContainerId, type HostPath, hostPath } from '../lib/brands.ts';
-import { TsrunError } from '../lib/errors.ts';
+import { errnoOf, reasonOf, TsrunError } from '../lib/errors.ts';
 
 export interface EnginePaths {
   readonly dataRoot: HostPath;
@@ -20,7 +20,9 @@ export function enginePaths(env: NodeJS.ProcessEnv): EnginePaths {
   const runRoot = env.TSRUN_RUN_ROOT || '/run/tsrun';
   for (const [name, path] of Object.entries({ TSRUN_ROOT: dataRoot, TSRUN_RUN_ROOT: runRoot })) {
     if (!path.startsWith('/'))
-      throw new TsrunError('BAD_ROOT', `Cannot use ${name}=${path}: it is not an absolute path`);
+      throw new TsrunError('BAD_ROOT', `Cannot use ${name}=${path}: it is not an absolute path`, {
+        hint: 'give the path from /',
+      });
   }
   return {
     dataRoot: hostPath(dataRoot),
@@ -37,26 +39,33 @@ export const runDir = (paths: EnginePaths, id: ContainerId): HostPath => hostPat
 export const ownerLink = (paths: EnginePaths, id: ContainerId): HostPath =>
   hostPath(join(paths.runRoot, `${id}.owner`));
 
-/** Makes the directories, and refuses a data root in which no overlay can be mounted. */
+/** Makes the directories, after having refused a data root in which no overlay can be mounted. */
 export function prepareRoots(paths: EnginePaths): void {
-  for (const path of [paths.containers, paths.names, paths.runRoot]) {
-    try {
-      mkdirSync(path, { recursive: true, mode: 0o711 });
-    } catch (cause) {
-      throw new TsrunError(
-        'BAD_ROOT',
-        `Cannot make ${path}: ${cause instanceof Error ? cause.message : cause}`,
-        { cause },
-      );
-    }
-  }
-  if (statfsSync(paths.dataRoot).type === OVERLAYFS_SUPER_MAGIC) {
-    throw new TsrunError(
-      'ROOT_ON_OVERLAYFS',
-      `Cannot run containers from ${paths.dataRoot}: it lies on overlayfs, and an overlay cannot have its writable layer there`,
-      {
-        hint: 'set TSRUN_ROOT to a directory on ext4, xfs, btrfs or tmpfs',
-      },
-    );
+  checkFileSystem(paths.dataRoot);
+  for (const path of [paths.containers, paths.names, paths.runRoot]) makeDirectory(path);
+}
+
+function checkFileSystem(dataRoot: HostPath): void {
+  let existing: string = dataRoot;
+  while (!existsSync(existing)) existing = dirname(existing);
+  if (statfsSync(existing).type !== OVERLAYFS_SUPER_MAGIC) return;
+  throw new TsrunError(
+    'ROOT_ON_OVERLAYFS',
+    `Cannot run containers from ${dataRoot}: it lies on overlayfs, and an overlay cannot have its writable layer there`,
+    { hint: 'set TSRUN_ROOT to a directory on ext4, xfs, btrfs or tmpfs' },
+  );
+}
+
+/** Not by mkdir's own recursion: below /proc, where nothing can be made, Node 26 tries for ever. */
+function makeDirectory(path: string): void {
+  if (!existsSync(dirname(path))) makeDirectory(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o711 });
+  } catch (cause) {
+    if (errnoOf(cause) === 'EEXIST') return;
+    throw new TsrunError('BAD_ROOT', `Cannot make the directory ${path}: ${reasonOf(cause)}`, {
+      hint: 'set TSRUN_ROOT and TSRUN_RUN_ROOT to directories that can be written',
+      cause,
+    });
   }
 }

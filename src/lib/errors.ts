@@ -37,6 +37,13 @@ export function errnoOf(error: unknown): string | undefined {
   return undefined;
 }
 
+/** What the operating system said, in words: `no space left on device (ENOSPC)`; any other error's message as it is. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const [, errno, words] = /^(E[A-Z0-9]+): ([^,]+), /.exec(error.message) ?? [];
+  return words === undefined ? error.message : `${words} (${errno})`;
+}
+
 /** Makes terminal control bytes in text from outside (file names, image fields) visible instead of active. */
 export function escapeForTerminal(text: string): string {
   return Array.from(text, (char) =>

@@ -62,7 +62,7 @@ function readEvent(fd: number): Promise<void> {
 }
 
 const HINTS: Readonly<Record<string, string>> = {
-  ENOSPC: 'free space on the file system of the data root, or choose another with --root',
+  ENOSPC: 'free space on the file system of the data root, or set TSRUN_ROOT to a directory on another one',
   EDQUOT: 'the disk quota of the data root is used up',
   EPERM: 'unpacking needs root, and a file system that takes device nodes and extended attributes',
   EOPNOTSUPP: 'the file system of the data root has no extended attributes; use ext4, xfs or btrfs',
