@@ -111,7 +111,7 @@ export function checkCount(
         : `${least} to ${most}`;
   throw usage(
     syntax,
-    `'tsrun ${syntax.verb}' takes ${wanted} argument${least === 1 && most <= 1 ? '' : 's'}, not ${words.length}`,
+    `'tsrun ${syntax.verb}' takes ${wanted} argument${(Number.isFinite(most) ? most : least) === 1 ? '' : 's'}, not ${words.length}`,
   );
 }
 
