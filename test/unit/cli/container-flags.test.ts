@@ -72,7 +72,7 @@ describe('variables', () => {
     expect(() => options(['--env-file', '/nowhere/list', 'i'])).toThrow(
       expect.objectContaining({
         code: 'CANNOT_READ',
-        message: expect.stringContaining('/nowhere/list: ENOENT'),
+        message: expect.stringContaining('/nowhere/list: it does not exist'),
       }),
     );
   });
