@@ -7,6 +7,7 @@ import { type ContainerId, type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import { randomBytes } from '../lib/random.ts';
 import { readCgroupHost } from '../runtime/host-facts.ts';
+import type { OwnedPath } from '../runtime/plan.ts';
 import { stringifyExactJson } from '../spec/exact-json.ts';
 import {
   type ContainerRecord,
@@ -157,17 +158,24 @@ export function signalContainer({ record, state }: Container, signal: number): v
 
 /** Removes everything of a container that nobody looks after. */
 export function removeContainer(paths: EnginePaths, record: ContainerNames): void {
-  for (const path of ownedPaths(paths, record)) removeTree(path);
+  for (const { path } of ownedPaths(paths, record)) removeTree(path);
   removeCgroup(record.id);
 }
 
 /** In the order of removal: the owner goes last, so that nobody else sweeps what is just being removed. */
-export function ownedPaths(paths: EnginePaths, { id, name }: ContainerNames): readonly HostPath[] {
+export function ownedPaths(paths: EnginePaths, { id, name }: ContainerNames): readonly OwnedPath[] {
+  const named: readonly OwnedPath[] =
+    name === undefined
+      ? []
+      : [{ path: hostPath(join(paths.names, name)), what: 'the name of the container' }];
   return [
-    ...(name === undefined ? [] : [hostPath(join(paths.names, name))]),
-    containerDir(paths, id),
-    runDir(paths, id),
-    ownerLink(paths, id),
+    ...named,
+    {
+      path: containerDir(paths, id),
+      what: 'what the container wrote, by descriptor, for the names are its own',
+    },
+    { path: runDir(paths, id), what: 'the record of the running process' },
+    { path: ownerLink(paths, id), what: 'the mark of who looks after the container' },
   ];
 }
 

@@ -9,7 +9,7 @@ export function describeOp(op: Op): string {
     const value = (op as unknown as Record<string, unknown>)[name];
     if (kind === 'into' || value === undefined || value === '') return [];
     if (MEANINGLESS_ZERO.has(`${op.op}.${name}`) && BigInt(value as number | bigint) === 0n) return [];
-    return [`${name}=${show(op.op, name, value)}`];
+    return [`${name}=${show(op.op, name, kind, value)}`];
   });
   const into = Object.entries(fields).find(([, kind]) => kind === 'into');
   const result = into === undefined ? '' : ` → ${(op as unknown as Record<string, unknown>)[into[0]]}`;
@@ -112,7 +112,7 @@ const HEX = new Set([
   'ambient.mask',
 ]);
 
-function show(op: string, field: string, value: unknown): string {
+function show(op: string, field: string, kind: string, value: unknown): string {
   const key = `${op}.${field}`;
   const names = SHOWN[key];
   if (names !== undefined) return flags(BigInt(value as number | bigint), names);
@@ -120,19 +120,14 @@ function show(op: string, field: string, value: unknown): string {
   if (key === 'prctl.option') return PRCTL[Number(value)] ?? String(value);
   if (key === 'mknod.dev' || key === 'check_device.dev')
     return deviceNumber(BigInt(value as number | bigint));
-  if (OCTAL.has(key)) return `0${Number(value).toString(8)}`;
+  if (key === 'prctl.arg2' && value === K.SIGKILL) return 'SIGKILL';
+  if (OCTAL.has(key)) return value === 0 ? '0' : `0${Number(value).toString(8)}`;
   if (HEX.has(key)) return `0x${BigInt(value as number | bigint).toString(16)}`;
   if (value instanceof Uint8Array) return `<${value.length} bytes>`;
   if (Array.isArray(value)) return `[${value.map((v) => JSON.stringify(v)).join(', ')}]`;
-  return OPS_FD_FIELDS.has(field)
-    ? String(value)
-    : typeof value === 'string'
-      ? JSON.stringify(value)
-      : String(value);
+  // Names of descriptors stand without quotes, text with.
+  return kind === 'str' || kind === 'bytes' ? JSON.stringify(value) : String(value);
 }
-
-/** Fields that name descriptors are shown without quotes. */
-const OPS_FD_FIELDS = new Set(['at', 'fd', 'fs', 'from', 'file', 'directory', 'cgroup', 'userns', 'master']);
 
 function flags(value: bigint, names: Names): string {
   const set = names.filter(([bit]) => bit !== 0 && (value & BigInt(bit)) === BigInt(bit));

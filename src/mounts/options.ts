@@ -55,6 +55,24 @@ const PROPAGATION: ReadonlyMap<string, number> = new Map([
 /** Options that are the default, or that only matter to mount(8). */
 const NO_MEANING = new Set(['defaults', 'async', 'nolazytime', 'norelatime', 'nostrictatime']);
 
+/** What options of the file systems themselves are for, as a plan explains them. */
+const PURPOSES: Readonly<Record<string, string>> = {
+  mode: 'The permissions of its root directory, or of new terminals.',
+  size: 'It takes no more memory than this.',
+  uid: 'The user its root directory belongs to.',
+  gid: 'The group its root directory, or its terminals, belong to.',
+  nr_inodes: 'It holds no more files than this.',
+  newinstance: 'Terminals of its own, numbered from 0, apart from those of the host.',
+  ptmxmode: 'Who may ask for a new terminal: everybody inside.',
+  hidepid: 'Who sees the processes of others.',
+  subset: 'Only a part of the file system is shown.',
+};
+
+export function purposeOf(option: string): string {
+  const name = option.split('=', 1)[0] ?? '';
+  return PURPOSES[name] ?? `The option ${option} of this file system.`;
+}
+
 export function parseMountOptions(options: readonly string[]): MountOptions {
   const parsed = {
     bind: false,

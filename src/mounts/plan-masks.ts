@@ -1,6 +1,7 @@
 /** Paths of /proc and /sys that tell or change too much about the host: hidden, or made read-only. */
 import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
+import { create, setFlag, setSource } from './context.ts';
 
 export function planMaskedPaths(paths: readonly string[]): readonly Op[] {
   if (paths.length === 0) return [];
@@ -27,22 +28,9 @@ export function planMaskedPaths(paths: readonly string[]): readonly Op[] {
       fstype: 'tmpfs',
       why: 'Directories are hidden under one empty, read-only tmpfs.',
     },
-    {
-      op: 'fsconfig',
-      fs: 'fs',
-      command: K.FSCONFIG_SET_FLAG,
-      key: 'ro',
-      value: '',
-      why: 'Nothing can ever be written to it.',
-    },
-    {
-      op: 'fsconfig',
-      fs: 'fs',
-      command: K.FSCONFIG_CMD_CREATE,
-      key: '',
-      value: '',
-      why: 'All options are set: the file system comes into being.',
-    },
+    setSource('tmpfs'),
+    setFlag('ro', 'Nothing can ever be written to it.'),
+    create(),
     {
       op: 'fsmount',
       into: 'empty',

@@ -3,8 +3,8 @@ import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
 import { TsrunError } from '../lib/errors.ts';
 import type { MountSpec } from '../spec/runtime.ts';
-import { type MountOptions, parseMountOptions } from './options.ts';
-import { create } from './plan-rootfs.ts';
+import { create, setFlag, setOption, setSource } from './context.ts';
+import { type MountOptions, parseMountOptions, purposeOf } from './options.ts';
 
 /** What a bind mount's source is: a directory, or anything else. */
 export type SourceType = (hostPath: string) => 'directory' | 'file';
@@ -44,7 +44,8 @@ function planFilesystem(mount: MountSpec, options: MountOptions): readonly Op[] 
   const slot = mount.destination === '/proc' && fstype === 'proc' ? 'proc' : 'mount';
   return [
     { op: 'fsopen', into: 'fs', fstype, why: purpose },
-    ...planData(mount.source ?? fstype, options.data),
+    setSource(mount.source ?? fstype),
+    ...options.data.map(planOption),
     create(),
     {
       op: 'fsmount',
@@ -52,7 +53,10 @@ function planFilesystem(mount: MountSpec, options: MountOptions): readonly Op[] 
       fs: 'fs',
       // A new file system has no mounts below it: "for all below" (rro …) is the same as "for it".
       attributes: options.set | options.recursiveSet,
-      why: 'The file system as a mount, with its restrictions from its first moment.',
+      why:
+        options.set === 0
+          ? 'The file system as a mount that no path leads to yet.'
+          : 'The file system as a mount, with its restrictions from its first moment.',
     },
     target(
       mount.destination,
@@ -64,23 +68,10 @@ function planFilesystem(mount: MountSpec, options: MountOptions): readonly Op[] 
   ];
 }
 
-function planData(source: string, data: readonly string[]): readonly Op[] {
-  const named: Op = {
-    op: 'fsconfig',
-    fs: 'fs',
-    command: K.FSCONFIG_SET_STRING,
-    key: 'source',
-    value: source,
-    why: 'The name that /proc/mounts shows for it.',
-  };
-  return [named, ...data.map(option)];
-}
-
-function option(text: string): Op {
+function planOption(text: string): Op {
   const at = text.indexOf('=');
-  const [key, value] = at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
-  const command = at < 0 ? K.FSCONFIG_SET_FLAG : K.FSCONFIG_SET_STRING;
-  return { op: 'fsconfig', fs: 'fs', command, key, value, why: `The option ${text} of this file system.` };
+  if (at < 0) return setFlag(text, purposeOf(text));
+  return setOption(text.slice(0, at), text.slice(at + 1), purposeOf(text));
 }
 
 function planBind(mount: MountSpec, options: MountOptions, sourceType: SourceType): readonly Op[] {
@@ -142,7 +133,7 @@ function target(destination: string, type: 'directory' | 'file', resolve: number
     type: type === 'directory' ? K.S_IFDIR : K.S_IFREG,
     mode: type === 'directory' ? 0o755 : 0o644,
     resolve,
-    why: `Finds or makes ${destination}; links in the image are followed inside the root only, or not at all.`,
+    why: `Finds or makes ${destination}; ${resolve === NO_LINKS ? 'a link in the image on the way there is refused' : 'links in the image are followed, but never out of the root'}.`,
   };
 }
 

@@ -2,6 +2,7 @@
 import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
+import { create, setOption, setSource } from './context.ts';
 import { propagationFlag } from './options.ts';
 
 /** Image layers under one writable directory. */
@@ -85,13 +86,14 @@ function overlayByContext(root: OverlayRoot, lowerdir: string): readonly Op[] {
       fstype: 'overlay',
       why: 'Begins an overlay: a file system made of several directories.',
     },
-    set(
+    setSource('overlay'),
+    setOption(
       'lowerdir',
       lowerdir,
       'The image layers, the top one first; they are only read, and shared by all containers of the image.',
     ),
-    set('upperdir', root.upper, 'What this container writes goes here, and nowhere else.'),
-    set('workdir', root.work, 'Where overlayfs prepares a change before it becomes visible at once.'),
+    setOption('upperdir', root.upper, 'What this container writes goes here, and nowhere else.'),
+    setOption('workdir', root.work, 'Where overlayfs prepares a change before it becomes visible at once.'),
     create(),
     {
       op: 'fsmount',
@@ -197,21 +199,6 @@ export function planRootPropagation(rootfsPropagation: string | undefined): read
       why: `The specification asks for ${rootfsPropagation} propagation of the root's mounts.`,
     },
   ];
-}
-
-function set(key: string, value: string, why: string): Op {
-  return { op: 'fsconfig', fs: 'fs', command: K.FSCONFIG_SET_STRING, key, value, why };
-}
-
-export function create(): Op {
-  return {
-    op: 'fsconfig',
-    fs: 'fs',
-    command: K.FSCONFIG_CMD_CREATE,
-    key: '',
-    value: '',
-    why: 'All options are set: the file system comes into being.',
-  };
 }
 
 function attach(from: string, path: string, why: string): Op {

@@ -35,6 +35,12 @@ export interface HostFacts {
   readonly arch: 'x86_64' | 'aarch64';
 }
 
+export interface OwnedPath {
+  readonly path: HostPath;
+  /** What it is, for a reader: `the name of the container`. */
+  readonly what: string;
+}
+
 /** Where the run leaves its traces on disk. */
 export interface StateFiles {
   /** Receives `pid` while the container runs; exists already. */
@@ -42,7 +48,7 @@ export interface StateFiles {
   /** Receives `exit` when it has ended; exists already. */
   readonly containerDir: HostPath;
   /** Trees and links that go when the container goes, or when it could not be started. */
-  readonly owned: readonly HostPath[];
+  readonly owned: readonly OwnedPath[];
   /** The owned ones go as soon as the container has ended (--rm). */
   readonly remove: boolean;
 }
@@ -274,13 +280,11 @@ function planExitRecord(state: StateFiles | undefined): readonly Op[] {
 
 function planRemoval(state: StateFiles | undefined): readonly (OpGroup | undefined)[] {
   if (state === undefined) return [];
-  const ops = state.owned.toReversed().map(
-    (path): Op => ({
-      op: 'remove_tree',
-      path,
-      why: "Nothing of the container stays behind; the tree is removed by descriptor, for its names are the container's.",
-    }),
-  );
+  const ops = state.owned
+    .toReversed()
+    .map(
+      ({ path, what }): Op => ({ op: 'remove_tree', path, why: `Removes ${what}: nothing stays behind.` }),
+    );
   return [
     state.remove
       ? group('cleanup', 'The container is removed', ops)

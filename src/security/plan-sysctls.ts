@@ -24,7 +24,7 @@ export function planSysctls(
         at: 'proc',
         path: `sys/${checkSysctl(key, own)}`,
         data: value,
-        why: `Sets ${key} for the namespaces of this container only.`,
+        why: `Sets ${key.replaceAll('/', '.')} for the namespaces of this container only.`,
       }),
     ),
   ];

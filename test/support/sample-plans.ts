@@ -79,7 +79,11 @@ function sample(changes: Partial<ContainerOptions> = {}, input: Partial<PlanInpu
     state: {
       runDir: hostPath('/run/tsrun/ID'),
       containerDir: hostPath('/data/containers/ID'),
-      owned: [hostPath('/data/names/box'), hostPath('/run/tsrun/ID'), hostPath('/data/containers/ID')],
+      owned: [
+        { path: hostPath('/data/names/box'), what: 'the name' },
+        { path: hostPath('/data/containers/ID'), what: 'the directory' },
+        { path: hostPath('/run/tsrun/ID'), what: 'the record' },
+      ],
       remove: options.remove,
     },
     seccomp: options.privileged ? undefined : { program: Buffer.alloc(87 * 8), flags: 0 },
