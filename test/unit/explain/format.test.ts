@@ -115,13 +115,13 @@ describe('a trace', () => {
     expect(text).toBe(`      at    took  who      result         operation
 
 The host waits
-   0.000   0.002  host     was 00         umask(mask=00)
+   0.000   0.002  host     was 00         umask(mask=0)
 
 The child works
    0.010   0.002  child    EEXIST, fine   symlink(target="a", path="b")
 
 The host waits
-   0.030   0.002  host     was 00         umask(mask=00)
+   0.030   0.002  host     was 00         umask(mask=0)
 
 3 operations; the program did not start.
 `);

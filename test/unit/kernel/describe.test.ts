@@ -44,7 +44,7 @@ test.each<[Op, string]>([
   [{ op: 'seccomp', flags: 0, program: Buffer.alloc(16), why: '' }, 'seccomp(program=<16 bytes>)'],
   [
     { op: 'prctl', option: K.PR_SET_PDEATHSIG, arg2: 9, arg3: 0, arg4: 0, arg5: 0, why: '' },
-    'prctl(option=PR_SET_PDEATHSIG, arg2=9)',
+    'prctl(option=PR_SET_PDEATHSIG, arg2=SIGKILL)',
   ],
   [
     { op: 'execve', args: ['sh', '-c', 'a "b"'], env: [], why: '' },
