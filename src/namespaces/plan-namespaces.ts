@@ -82,7 +82,7 @@ export function cloneFlags(linux: LinuxSpec): number {
 }
 
 /**
- * Opens the namespaces to join, and joins all but the user and mount namespaces, before the clone. Here the host
+ * Opens the namespaces to join, and joins those that are joined before the clone. Here the host
  * process still has every right of the host's user namespace; after a user namespace was entered it could no longer join
  * what that one does not own. A pid namespace must be joined before: it only takes effect for children.
  */
@@ -100,15 +100,20 @@ export function planJoins(linux: LinuxSpec): readonly Op[] {
     }),
   );
   const early = joined
-    .filter(({ type }) => type !== 'user' && type !== 'mount')
+    .filter(({ type }) => type !== 'user' && !JOINED_BY_CHILD.has(type))
     .map(({ type }) => join(type));
   return [...opens, ...early];
 }
 
-/** The mount namespace is joined in the child: the host process still needs the host's files for its cleanup. */
+/**
+ * The mount namespace is joined in the child: the host process still needs the host's files for its cleanup. The cgroup
+ * namespace too: with nsdelegate the kernel lets no process from inside make a child in a cgroup outside of it (ENOENT).
+ */
+const JOINED_BY_CHILD: ReadonlySet<NamespaceType> = new Set(['mount', 'cgroup']);
+
 export function planChildJoins(linux: LinuxSpec): readonly Op[] {
   return linux.namespaces
-    .filter((n) => n.type === 'mount' && n.path !== undefined)
+    .filter((n) => JOINED_BY_CHILD.has(n.type) && n.path !== undefined)
     .map(({ type }) => join(type));
 }
 

@@ -232,7 +232,7 @@ function launch(scratch: string, input: BundleInput, change: Change): Running {
         child.once('printed', () => resolve('more'));
         const next = await Promise.race([promise, closed.promise.then(() => 'closed' as const)]);
         if (next === 'closed' && !pattern.test(printed))
-          throw new Error(`ended without ${pattern}:\n${printed}\n${await stderr}`);
+          throw new Error(`ended without ${pattern}:\n${printed}\n${(await ended).failure?.message}`);
       }
       return printed;
     },

@@ -117,10 +117,22 @@ test('every joined namespace is opened before any is entered', () => {
       { type: 'pid', path: '/p' },
       { type: 'user', path: '/u' },
       { type: 'mount', path: '/m' },
+      { type: 'cgroup', path: '/c' },
     ),
   };
-  expect(planJoins(linux).map((op) => op.op)).toEqual(['open', 'open', 'open', 'open', 'setns', 'setns']);
-  expect(planChildJoins(linux).map((op) => op.op === 'setns' && op.fd)).toEqual(['mount-namespace']);
+  expect(planJoins(linux).map((op) => op.op)).toEqual([
+    'open',
+    'open',
+    'open',
+    'open',
+    'open',
+    'setns',
+    'setns',
+  ]);
+  expect(planChildJoins(linux).map((op) => op.op === 'setns' && op.fd)).toEqual([
+    'mount-namespace',
+    'cgroup-namespace',
+  ]);
 });
 
 test('an id map is one write with a line for each range', () => {
