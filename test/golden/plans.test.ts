@@ -55,7 +55,8 @@ describe('in every plan', () => {
     flattenPlan(plan).flatMap(({ op, group }) => (group.who === 'child' ? [op] : []));
 
   test.each(plans)('%s: each op has a reason, a sentence for a reader', (_, plan) => {
-    for (const { op } of flattenPlan(plan)) expect(op.why, describeOp(op)).toMatch(/^[A-Za-z/'"].{10,}[.)]$/s);
+    for (const { op } of flattenPlan(plan))
+      expect(op.why, describeOp(op)).toMatch(/^[A-Za-z/'"].{10,}[.)]$/s);
   });
 
   test.each(plans)('%s: the last op of the child is execve, after every descriptor is closed', (_, plan) => {
