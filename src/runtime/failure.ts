@@ -1,6 +1,7 @@
 /** A failed op → a message for the user: what was tried, on what, what the kernel said, and what to do about it. */
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
+import { CLONE_NEWTIME } from '../kernel/constants.ts';
 import { describeOp } from '../kernel/describe.ts';
 import type { Op } from '../kernel/ops.ts';
 import type { Failure } from '../kernel/report.ts';
@@ -46,6 +47,10 @@ function explain(op: Op, errno: string, detail: string): Explanation | undefined
     case 'fsconfig':
       return op.key === '' && detail === ''
         ? { message: `the file system could not be made: ${errno}` }
+        : undefined;
+    case 'unshare':
+      return errno === 'EINVAL' && op.flags === CLONE_NEWTIME
+        ? { message: 'this kernel has no time namespaces', hint: 'use a kernel with CONFIG_TIME_NS' }
         : undefined;
     case 'open_tree':
       return errno === 'ENOENT' ? { message: `the mount source ${op.path} does not exist` } : undefined;

@@ -71,6 +71,9 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
   const { spec, root } = input;
   const { linux, process } = spec;
   ns.checkNamespaces(spec);
+  if (linux.seccomp !== undefined && input.seccomp === undefined) {
+    throw new Error('the specification has a seccomp section, and nobody compiled it');
+  }
   const ownMounts = ns.makesNamespace(linux, 'mount');
   const inUserNamespace = ns.hasNamespace(linux, 'user');
   const cgroup = planCgroup(host.cgroup, input.cgroupName, linux.resources?.pids?.limit);
