@@ -21,10 +21,9 @@ import {
   type TestImage,
 } from '../support/image-archives.ts';
 import { rawTar } from '../support/raw-tar.ts';
-import { imageArchive, useTsrun } from '../support/tsrun.ts';
+import { imageArchive, PROGRAM, useTsrun } from '../support/tsrun.ts';
 
 const tsrun = useTsrun({ images: ['busybox'] });
-const PROGRAM = join(import.meta.dirname, '../../bin/tsrun');
 
 const refusal = (message: string, hint?: string, code = 125) => ({
   code,

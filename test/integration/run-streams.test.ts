@@ -2,10 +2,9 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { digestOfOutput, watch } from '../support/running.ts';
-import { useTsrun } from '../support/tsrun.ts';
+import { PROGRAM, useTsrun } from '../support/tsrun.ts';
 
 const tsrun = useTsrun({ images: ['busybox'] });
 const MIB = 1024 * 1024;
@@ -21,8 +20,7 @@ describe('standard input', () => {
   });
 
   test('is empty without -i, and the caller’s own is not read', async () => {
-    const program = join(import.meta.dirname, '../../bin/tsrun');
-    const script = `printf 'for the caller\\n' | { "${program}" run --rm busybox wc -c; cat; }`;
+    const script = `printf 'for the caller\\n' | { "${PROGRAM}" run --rm busybox wc -c; cat; }`;
     const { ended } = watch(spawn('sh', ['-c', script], { env: { ...process.env, ...tsrun.env } }));
     expect(await ended).toEqual({ code: 0, stdout: '0\nfor the caller\n', stderr: '' });
   });
@@ -86,8 +84,7 @@ describe('standard output', () => {
   });
 
   test('and input can be closed by the caller: the program has its three descriptors all the same', async () => {
-    const program = join(import.meta.dirname, '../../bin/tsrun');
-    const script = `exec 3>&1; "${program}" run --rm busybox sh -c 'exec >&2; ls /proc/1/fd; true' 2>&3 >&- <&-`;
+    const script = `exec 3>&1; "${PROGRAM}" run --rm busybox sh -c 'exec >&2; ls /proc/1/fd; true' 2>&3 >&- <&-`;
     const { ended } = watch(spawn('sh', ['-c', script], { env: { ...process.env, ...tsrun.env } }));
     expect(await ended).toEqual({ code: 0, stdout: '0\n1\n2\n', stderr: '' });
   });

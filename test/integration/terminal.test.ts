@@ -1,12 +1,9 @@
-/** -t and -it on a real terminal: size, keys, bytes, and the caller's terminal as it was before, whatever happens. */
-import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { openTerminal, type Terminal, useTsrun } from '../support/tsrun.ts';
+import { openTerminal, PROGRAM, type Terminal, useTsrun } from '../support/tsrun.ts';
 
 const tsrun = useTsrun({ images: ['busybox'] });
 const SIZE = { rows: 31, columns: 97 };
-const PROGRAM = join(import.meta.dirname, '../../bin/tsrun');
 
 /** A terminal of the test that ends with it. */
 function kept(terminal: Terminal): Terminal {

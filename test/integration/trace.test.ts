@@ -6,10 +6,9 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { type Both, compare, findProcesses, readStrace, readTrace, type Traced } from '../support/strace.ts';
 import { GUARDED, OP_CALLS } from '../support/strace-ops.ts';
-import { useTsrun } from '../support/tsrun.ts';
+import { PROGRAM, useTsrun } from '../support/tsrun.ts';
 
 const tsrun = useTsrun({ images: ['busybox'] });
-const PROGRAM = join(import.meta.dirname, '../../bin/tsrun');
 
 interface Watched {
   readonly ops: { readonly helper: readonly Traced[]; readonly child: readonly Traced[] };

@@ -1,5 +1,5 @@
 /**
- * tsrun as a person uses it: the command `bin/tsrun`, with a data root and a run root that belong to the test.
+ * tsrun as a person uses it: the command `tsrun`, with a data root and a run root that belong to the test.
  *
  *     const tsrun = useTsrun({ images: ['busybox'] });
  *     test('a container has its own PID 1', async () => {
@@ -18,6 +18,9 @@ import { afterAll, beforeAll, inject } from 'vitest';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
 const IMAGE_TIMEOUT_MS = 300_000;
+
+/** The sources as they stand, or with TSRUN_TEST_DIST=1 what users install: dist/, which scripts/build.sh makes. */
+export const PROGRAM = join(REPOSITORY, process.env.TSRUN_TEST_DIST === '1' ? 'dist/bin/tsrun' : 'bin/tsrun');
 
 export interface Finished {
   /** The exit status; 128+n when a signal ended it, as a shell has it. */
@@ -48,7 +51,7 @@ export interface Tsrun {
   readonly runRoot: string;
   /** A directory of the test file, for its inputs; gone after the file. */
   readonly scratch: string;
-  /** The environment that makes `bin/tsrun` use these roots. */
+  /** The environment that makes `tsrun` use these roots. */
   readonly env: Readonly<Record<string, string>>;
   run(...args: string[]): Promise<Finished>;
   runWith(options: RunOptions, ...args: string[]): Promise<Finished>;
@@ -105,9 +108,8 @@ async function loadOnce(tsrun: Tsrun, image: string): Promise<void> {
 type Commands = Pick<Tsrun, 'run' | 'runWith' | 'ok' | 'start' | 'terminal'>;
 
 function commands(roots: Readonly<Record<string, string>>): Commands {
-  const program = join(REPOSITORY, 'bin/tsrun');
   const launch = (options: RunOptions, args: readonly string[]) =>
-    spawn(program, args, { cwd: options.cwd, env: { ...process.env, ...roots, ...options.env } });
+    spawn(PROGRAM, args, { cwd: options.cwd, env: { ...process.env, ...roots, ...options.env } });
 
   const runWith = async (options: RunOptions, ...args: string[]) => {
     const child = launch(options, args);
@@ -125,7 +127,7 @@ function commands(roots: Readonly<Record<string, string>>): Commands {
       return stdout;
     },
     start: (...args) => launch({}, args),
-    terminal: (size, ...args) => openTerminal(size, [program, ...args], { ...process.env, ...roots }),
+    terminal: (size, ...args) => openTerminal(size, [PROGRAM, ...args], { ...process.env, ...roots }),
   };
 }
 
