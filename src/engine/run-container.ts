@@ -4,6 +4,7 @@ import { openImageStore } from '../image/store.ts';
 import type { KernelDoor } from '../kernel/door.ts';
 import type { Plan } from '../kernel/ops.ts';
 import { type HostPath, hostPath } from '../lib/brands.ts';
+import { errnoOf, reasonOf, TsrunError } from '../lib/errors.ts';
 import { checkRoot } from '../runtime/host-facts.ts';
 import { launch } from '../runtime/launch.ts';
 import { engineFiles, writeEngineFiles } from './container-files.ts';
@@ -58,8 +59,18 @@ export async function prepareContainer(
     return plan;
   } catch (error) {
     removeContainer(paths, { id, name });
-    throw error;
+    throw FULL.has(errnoOf(error) ?? '') ? diskFull(paths, error) : error;
   }
+}
+
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+
+/** Node's error of a write does not say which file it was. */
+function diskFull(paths: EnginePaths, cause: unknown): TsrunError {
+  return new TsrunError('DISK_FULL', `Cannot make a container in ${paths.dataRoot}: ${reasonOf(cause)}`, {
+    hint: 'free space on that file system, or set TSRUN_ROOT to a directory on another one',
+    cause,
+  });
 }
 
 /** Makes the container, runs it through `door` and waits for its end: its exit status. */

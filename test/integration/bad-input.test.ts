@@ -2,13 +2,17 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   accessSync,
+  closeSync,
   constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
+  rmSync,
   statfsSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -232,25 +236,54 @@ describe('the data root', () => {
   });
 
   test('may be too small for an image: the message names the cause, and the space comes back', async () => {
-    const root = mkdtempSync(join(tsrun.scratch, 'small-'));
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'small', root]);
-    onTestFinished(() => {
-      execFileSync('umount', [root]);
-    });
-    const archive = await imageArchive('busybox');
+    const root = tmpfs('2m');
     const { code, stdout, stderr } = await tsrun.runWith(
       { env: { TSRUN_ROOT: root } },
-      'load',
-      '-i',
-      archive,
+      ...['load', '-i', await imageArchive('busybox')],
     );
     expect({ code, stdout }).toEqual({ code: 125, stdout: '' });
     expect(stderr).toMatch(
       /^tsrun: Cannot .*ENOSPC.*\nhint: free space on the file system of the data root.*\n$/,
     );
-    const { blocks, bfree, bsize } = statfsSync(root);
-    expect((blocks - bfree) * bsize).toBeLessThan(64 * 1024);
+    expect(usedBytes(root)).toBeLessThan(64 * 1024);
   });
+
+  test('may be full when a container is made: it is not made, and the next one works', async () => {
+    const root = tmpfs('8m');
+    const env = { TSRUN_ROOT: root };
+    expect(await tsrun.runWith({ env }, 'load', '-qi', await imageArchive('busybox'))).toMatchObject({
+      code: 0,
+    });
+    expect(await run(root)).toEqual({ code: 0, stdout: '', stderr: '' });
+    const [filler, chunk] = [openSync(join(root, 'filler'), 'w'), Buffer.alloc(4096)];
+    expect(() => {
+      for (;;) writeSync(filler, chunk);
+    }).toThrow('ENOSPC');
+    closeSync(filler);
+    expect(await run(root)).toEqual(
+      refusal(
+        `Cannot make a container in ${root}: no space left on device (ENOSPC)`,
+        'free space on that file system, or set TSRUN_ROOT to a directory on another one',
+      ),
+    );
+    rmSync(join(root, 'filler'));
+    expect(readdirSync(join(root, 'containers'))).toEqual([]);
+    expect(await run(root)).toEqual({ code: 0, stdout: '', stderr: '' });
+  });
+
+  function tmpfs(size: string): string {
+    const root = mkdtempSync(join(tsrun.scratch, 'small-'));
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'small', root]);
+    onTestFinished(() => {
+      execFileSync('umount', [root]);
+    });
+    return root;
+  }
+
+  function usedBytes(root: string): number {
+    const { blocks, bfree, bsize } = statfsSync(root);
+    return (blocks - bfree) * bsize;
+  }
 });
 
 describe('without root', () => {

@@ -216,8 +216,9 @@ describe('the configuration of an image', () => {
   test('has a working directory that is no descriptor of tsrun (CVE-2024-21626)', async () => {
     for (const fd of [3, 7, 9, 24]) {
       await load(image({ WorkingDir: `/proc/self/fd/${fd}` }));
-      const { code, stdout } = await tsrun.run('run', '--rm', 'configured:1', 'pwd');
+      const { code, stdout, stderr } = await tsrun.run('run', '--rm', 'configured:1', 'pwd');
       expect({ code, stdout }).toEqual({ code: 125, stdout: '' });
+      expect(stderr).toContain(`Cannot start the container: /proc/self/fd/${fd} `);
     }
   });
 });

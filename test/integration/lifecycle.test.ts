@@ -54,9 +54,15 @@ describe('the exit status is', () => {
   });
 
   test('125 when tsrun itself could not do what was asked', async () => {
-    expect((await tsrun.run('run', '--rm', 'nosuchimage', 'true')).code).toBe(125);
-    expect((await tsrun.run('run', '--nosuchflag')).code).toBe(125);
-    expect((await tsrun.run('run', '--rm', '--tmpfs', '/t:size=x', 'busybox', 'true')).code).toBe(125);
+    const failed = async (...args: string[]) => {
+      const { code, stderr } = await tsrun.run('run', '--rm', ...args);
+      return `${code} ${stderr.split('\n')[0]}`;
+    };
+    expect(await failed('nosuchimage', 'true')).toBe('125 tsrun: No such image: nosuchimage:latest');
+    expect(await failed('--nosuchflag')).toBe('125 tsrun: unknown flag: --nosuchflag');
+    expect(await failed('--tmpfs', '/t:size=x', 'busybox', 'true')).toMatch(
+      /^125 tsrun: Cannot start the container: .*size/,
+    );
   });
 });
 
