@@ -89,7 +89,9 @@ export interface LinuxSpec {
   readonly uidMappings?: readonly IdMapping[];
   readonly gidMappings?: readonly IdMapping[];
   /** Seconds and nanoseconds added to the monotonic and boot clocks; time_namespaces(7). */
-  readonly timeOffsets?: Readonly<Partial<Record<'monotonic' | 'boottime', { secs?: number; nanosecs?: number }>>>;
+  readonly timeOffsets?: Readonly<
+    Partial<Record<'monotonic' | 'boottime', { secs?: number; nanosecs?: number }>>
+  >;
   readonly devices?: readonly DeviceSpec[];
   readonly sysctl?: Readonly<Record<string, string>>;
   readonly seccomp?: LinuxSeccomp;
