@@ -1,8 +1,8 @@
 /** The files every container gets from the engine: its names and its resolvers, bound over those of the image. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostPath } from '../lib/brands.ts';
-import { errnoOf } from '../lib/errors.ts';
+import { readFileIfThere } from '../lib/files.ts';
 import type { MountSpec } from '../spec/runtime.ts';
 
 const LOOPBACK = [
@@ -28,21 +28,12 @@ export function engineFiles(hostname: string, network: 'none' | 'host'): Readonl
   const own = [...LOOPBACK, ...(network === 'host' ? [] : [`127.0.0.1\t${hostname}`])].join('\n');
   return {
     hostname: `${hostname}\n`,
-    hosts: network === 'host' ? hostFile('/etc/hosts') : `${own}\n`,
-    'resolv.conf': network === 'host' ? hostFile('/etc/resolv.conf') : '',
+    hosts: network === 'host' ? (readFileIfThere('/etc/hosts') ?? '') : `${own}\n`,
+    'resolv.conf': network === 'host' ? (readFileIfThere('/etc/resolv.conf') ?? '') : '',
   };
 }
 
 export function writeEngineFiles(dir: HostPath, hostname: string, network: 'none' | 'host'): void {
   for (const [file, text] of Object.entries(engineFiles(hostname, network)))
     writeFileSync(join(dir, file), text, { mode: 0o644 });
-}
-
-function hostFile(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return '';
-    throw error;
-  }
 }

@@ -1,10 +1,11 @@
 /** A container on disk: what it was made from (config.json), and what became of it (owner, pid, exit). */
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { native } from '../kernel/native.ts';
 import { exitCodeOf } from '../kernel/report.ts';
 import type { ContainerId, Digest } from '../lib/brands.ts';
-import { errnoOf, TsrunError } from '../lib/errors.ts';
+import { TsrunError } from '../lib/errors.ts';
+import { readFileIfThere, readLinkIfThere } from '../lib/files.ts';
 import { parseExactJson } from '../spec/exact-json.ts';
 import type { RuntimeSpec } from '../spec/runtime.ts';
 import { containerDir, type EnginePaths, ownerLink, runDir } from './paths.ts';
@@ -36,7 +37,7 @@ export type ContainerState =
 
 export function readRecord(paths: EnginePaths, id: ContainerId): ContainerRecord | undefined {
   const file = join(containerDir(paths, id), 'config.json');
-  const text = readIfThere(file);
+  const text = readFileIfThere(file);
   if (text === undefined) return undefined;
   try {
     return parseExactJson(text) as ContainerRecord;
@@ -54,9 +55,9 @@ export function readRecord(paths: EnginePaths, id: ContainerId): ContainerRecord
 
 /** Derived from what is on disk and which processes live; nobody has to be told when a container dies. */
 export function readState(paths: EnginePaths, id: ContainerId): ContainerState {
-  const running = parseMark(readIfThere(join(runDir(paths, id), 'pid')));
+  const running = parseMark(readFileIfThere(join(runDir(paths, id), 'pid')));
   if (running !== undefined && isAlive(running)) return { status: 'running', process: running };
-  const exit = readIfThere(join(containerDir(paths, id), 'exit'));
+  const exit = readFileIfThere(join(containerDir(paths, id), 'exit'));
   if (exit !== undefined) {
     const { waitStatus, finishedAtMs } = JSON.parse(exit) as { waitStatus: number; finishedAtMs: number };
     return { status: 'exited', exitCode: exitCodeOf(waitStatus), finishedAtMs };
@@ -86,22 +87,4 @@ export function ownMark(): string {
 function parseMark(text: string | undefined): ProcessMark | undefined {
   const match = /^(\d+) (\d+)\n?$/.exec(text ?? '');
   return match === null ? undefined : { pid: Number(match[1]), started: BigInt(match[2] ?? 0) };
-}
-
-function readLinkIfThere(link: string): string | undefined {
-  try {
-    return readlinkSync(link);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-function readIfThere(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }

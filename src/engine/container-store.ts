@@ -1,14 +1,16 @@
 /** Containers by id and name: reserve, find, list, remove, and sweep what a killed helper left. */
-import { mkdirSync, readdirSync, readlinkSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImageUse } from '../image/remove.ts';
 import { checkErrno, native } from '../kernel/native.ts';
 import { type ContainerId, type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
+import { namesIn } from '../lib/files.ts';
 import { randomBytes } from '../lib/random.ts';
 import { readCgroupHost } from '../runtime/host-facts.ts';
 import type { OwnedPath } from '../runtime/plan.ts';
 import { stringifyExactJson } from '../spec/exact-json.ts';
+import { listNames, releaseName } from './container-names.ts';
 import {
   type ContainerRecord,
   type ContainerState,
@@ -17,7 +19,6 @@ import {
   readRecord,
   readState,
 } from './container-record.ts';
-import { randomName } from './names.ts';
 import { containerDir, type EnginePaths, ownerLink, runDir } from './paths.ts';
 
 export interface Container {
@@ -31,42 +32,11 @@ interface ContainerNames {
   readonly name: string | undefined;
 }
 
-const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
-
 export function newContainerId(): ContainerId {
   return randomBytes(32).toString('hex') as ContainerId;
 }
 
 export const cgroupName = (id: ContainerId): string => `tsrun-${id}`;
-
-/** Takes a name for an id; making the link is the lock. Without a name, a random one that is free. */
-export function reserveName(paths: EnginePaths, id: ContainerId, name: string | undefined): string {
-  if (name !== undefined && !NAME.test(name)) {
-    throw new TsrunError(
-      'BAD_NAME',
-      `Cannot name a container ${JSON.stringify(name)}: names are made of [a-zA-Z0-9][a-zA-Z0-9_.-]`,
-      { hint: 'give a name of two characters or more, such as web-1' },
-    );
-  }
-  for (;;) {
-    const candidate = name ?? randomName();
-    try {
-      symlinkSync(id, join(paths.names, candidate));
-      return candidate;
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error;
-      if (name === undefined) continue;
-      const holder = readlinkSync(join(paths.names, name));
-      throw new TsrunError(
-        'NAME_IN_USE',
-        `Cannot name a container ${name}: the name is taken by container ${holder.slice(0, 12)}`,
-        {
-          hint: `remove that one (tsrun rm ${name}), or choose another name`,
-        },
-      );
-    }
-  }
-}
 
 /**
  * Says that this process makes, and looks after, the container. A link is made with its content in one step: what has a
@@ -158,18 +128,22 @@ export function signalContainer({ record, state }: Container, signal: number): v
 
 /** Removes everything of a container that nobody looks after. */
 export function removeContainer(paths: EnginePaths, record: ContainerNames): void {
-  for (const { path } of ownedPaths(paths, record)) removeTree(path);
+  if (record.name !== undefined) releaseName(paths, record.id, record.name);
+  for (const { path } of ownedTrees(paths, record.id)) removeTree(path);
   removeCgroup(record.id);
 }
 
-/** In the order of removal: the owner goes last, so that nobody else sweeps what is just being removed. */
-export function ownedPaths(paths: EnginePaths, { id, name }: ContainerNames): readonly OwnedPath[] {
-  const named: readonly OwnedPath[] =
-    name === undefined
-      ? []
-      : [{ path: hostPath(join(paths.names, name)), what: 'the name of the container' }];
+/** What a container that removes itself takes away, in this order; its name can be nobody else's as long as it lives. */
+export function ownedPaths(paths: EnginePaths, id: ContainerId, name: string): readonly OwnedPath[] {
   return [
-    ...named,
+    { path: hostPath(join(paths.names, name)), what: 'the name of the container' },
+    ...ownedTrees(paths, id),
+  ];
+}
+
+/** The owner goes last, so that nobody else sweeps what is just being removed. */
+function ownedTrees(paths: EnginePaths, id: ContainerId): readonly OwnedPath[] {
+  return [
     {
       path: containerDir(paths, id),
       what: 'what the container wrote, by descriptor, for the names are its own',
@@ -184,33 +158,19 @@ export function sweep(paths: EnginePaths): void {
   for (const id of listIds(paths)) {
     if (hasOwner(paths, id)) continue;
     const record = readRecord(paths, id);
-    if (record === undefined) removeContainer(paths, { id, name: nameOf(paths, id) });
+    if (record === undefined) removeContainer(paths, { id, name: undefined });
     else if (record.autoRemove) removeContainer(paths, record);
   }
-  for (const name of entries(paths.names)) {
-    const id = readlinkSync(join(paths.names, name)) as ContainerId;
-    if (!entries(paths.containers).includes(id) && !hasOwner(paths, id)) removeTree(join(paths.names, name));
+  for (const { name, id } of listNames(paths)) {
+    if (!existsSync(containerDir(paths, id)) && !hasOwner(paths, id)) releaseName(paths, id, name);
   }
-}
-
-function nameOf(paths: EnginePaths, id: ContainerId): string | undefined {
-  return entries(paths.names).find((name) => readlinkSync(join(paths.names, name)) === id);
 }
 
 function listIds(paths: EnginePaths): ContainerId[] {
-  const names = [...entries(paths.containers), ...entries(paths.runRoot)].map((name) =>
+  const names = [...namesIn(paths.containers), ...namesIn(paths.runRoot)].map((name) =>
     name.replace(/\.owner$/, ''),
   );
   return [...new Set(names)].filter((name) => /^[0-9a-f]{64}$/.test(name)) as ContainerId[];
-}
-
-function entries(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  }
 }
 
 function removeTree(path: string): void {

@@ -59,7 +59,7 @@ export function planDraft(
       state: {
         runDir: runDir(paths, id),
         containerDir: dir,
-        owned: ownedPaths(paths, { id, name }),
+        owned: ownedPaths(paths, id, name),
         remove: options.remove,
       },
       interactive: options.interactive,

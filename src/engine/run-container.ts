@@ -8,6 +8,7 @@ import { errnoOf, reasonOf, TsrunError } from '../lib/errors.ts';
 import { checkRoot } from '../runtime/host-facts.ts';
 import { launch } from '../runtime/launch.ts';
 import { engineFiles, writeEngineFiles } from './container-files.ts';
+import { reserveName } from './container-names.ts';
 import type { ContainerOptions } from './container-options.ts';
 import {
   claimContainer,
@@ -15,7 +16,6 @@ import {
   createDirectories,
   type Directory,
   removeContainer,
-  reserveName,
   sweep,
   writeRecord,
 } from './container-store.ts';

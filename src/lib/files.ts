@@ -1,0 +1,25 @@
+/** Reading what may not be there: a missing entry is an answer, not an error. */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { errnoOf } from './errors.ts';
+
+export function readFileIfThere(path: string): string | undefined {
+  return ifThere(() => readFileSync(path, 'utf8'));
+}
+
+export function readLinkIfThere(path: string): string | undefined {
+  return ifThere(() => readlinkSync(path));
+}
+
+/** The names in a directory; none when there is no such directory. */
+export function namesIn(directory: string): string[] {
+  return ifThere(() => readdirSync(directory)) ?? [];
+}
+
+function ifThere<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
