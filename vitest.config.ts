@@ -6,6 +6,9 @@ import { defineConfig } from 'vitest/config';
 
 const node = ['--disable-warning=ExperimentalWarning'];
 
+/** The processor of the VM is emulated. */
+const slowness = process.env.TSRUN_VM === undefined ? 1 : 4;
+
 function plainSuite(name: string) {
   return { test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const, execArgv: node } };
 }
@@ -20,8 +23,8 @@ function containerSuite(name: string) {
       fileParallelism: false,
       globalSetup: ['test/support/prepare.ts'],
       setupFiles: ['test/support/leaks-hook.ts'],
-      testTimeout: 30_000,
-      hookTimeout: 60_000,
+      testTimeout: 30_000 * slowness,
+      hookTimeout: 60_000 * slowness,
     },
   };
 }

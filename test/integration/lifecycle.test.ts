@@ -195,7 +195,7 @@ describe('20 commands at once', () => {
     removedAfter('contested');
     const ended = await Promise.all(
       twenty.map(() =>
-        tsrun.runWith({ timeoutMs: 60_000 }, 'run', '--name', 'contested', 'busybox', 'echo', 'won'),
+        tsrun.runWith({ timeoutMs: 120_000 }, 'run', '--name', 'contested', 'busybox', 'echo', 'won'),
       ),
     );
     const count = (code: number) => ended.filter((e) => e.code === code).length;
@@ -215,7 +215,7 @@ describe('20 commands at once', () => {
     const ended = await Promise.all(
       twenty.map((i) =>
         tsrun.runWith(
-          { timeoutMs: 60_000 },
+          { timeoutMs: 120_000 },
           'run',
           '--rm',
           'busybox',

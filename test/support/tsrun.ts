@@ -18,6 +18,7 @@ import { afterAll, beforeAll, inject } from 'vitest';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
 const IMAGE_TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = process.env.TSRUN_VM === undefined ? 20_000 : 100_000;
 
 /** The sources as they stand, or with TSRUN_TEST_DIST=1 what users install: dist/, which scripts/build.sh makes. */
 export const PROGRAM = join(REPOSITORY, process.env.TSRUN_TEST_DIST === '1' ? 'dist/bin/tsrun' : 'bin/tsrun');
@@ -33,7 +34,7 @@ export interface RunOptions {
   readonly stdin?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** After this time the command is killed and the test fails. Default 20 s. */
+  /** After this time the command is killed and the test fails. Default 20 s, and more in the VM. */
   readonly timeoutMs?: number;
 }
 
@@ -116,7 +117,7 @@ function commands(roots: Readonly<Record<string, string>>): Commands {
     // A command that does not read its input and ends makes the rest of it fail: not this side's business.
     child.stdin.on('error', () => {});
     child.stdin.end(options.stdin ?? '');
-    return finish(child, `tsrun ${args.join(' ')}`, options.timeoutMs ?? 20_000);
+    return finish(child, `tsrun ${args.join(' ')}`, options.timeoutMs ?? TIMEOUT_MS);
   };
   return {
     runWith,
