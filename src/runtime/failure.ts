@@ -124,6 +124,13 @@ function explainPlace(
       };
     case 'EACCES':
       return { message: `the user of the container may not enter ${path}` };
+    case 'ENOENT':
+    case 'EROFS':
+    case 'EPERM':
+      return {
+        message: `${path} is not there and cannot be made: ${errno}`,
+        hint: 'use a directory that the image has, or one below a directory that can be written',
+      };
     default:
       return undefined;
   }
