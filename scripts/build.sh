@@ -10,10 +10,10 @@ trap 'rm -rf "$new"' EXIT
 chmod 755 "$new"
 
 # CommonJS, in one file: Node starts it without its loader for ES modules. What a verb imports when it is called is a
-# function in it that is not run, and with the compile cache not even compiled, before.
+# function in it that is not run before.
 bundle() {
-  node_modules/.bin/esbuild "$1" --outfile="$new/$2" --bundle --format=cjs --platform=node --target=node26 \
-    --minify --legal-comments=none --external:koffi --external:node:ffi --external:./main.cjs --log-level=warning \
+  node_modules/.bin/esbuild "$1" --outfile="$new/$2" --bundle --format=cjs --platform=node --target=node26 --charset=ascii \
+    --minify --legal-comments=none --external:koffi --external:node:ffi --log-level=warning \
     --define:import.meta.url=bundleUrl --banner:js='const bundleUrl=require("node:url").pathToFileURL(__filename).href;'
 }
 bundle scripts/bundle-entry.ts tsrun.cjs
@@ -23,20 +23,20 @@ install -m 755 -D bin/tsrun "$new/bin/tsrun"
 
 rm -rf dist
 mv "$new" dist
-# Node writes its cache when a process ends, once, with the functions that this process called. So the first one to end
-# must be one that ran a container; only root can, and for others the cache holds less.
-warm_up() {
+# The code cache holds the functions that one command called: a container that was run, which only root can; for
+# others the help of `run`.
+node=node_modules/node/bin/node
+write_cache() { "$node" --disable-warning=ExperimentalWarning scripts/write-code-cache.ts dist "$@"; }
+write_cache_of_run() {
   local work status=0
   work=$(mktemp -d)
   export TSRUN_ROOT=$work/data TSRUN_RUN_ROOT=$work/run
   mkdir "$work/bin"
   cp "$(command -v busybox)" "$work/bin/true"
   tar -C "$work" -c bin | dist/bin/tsrun import - warm-up >/dev/null
-  rm -rf dist/compile-cache
-  dist/bin/tsrun run --rm --trace warm-up true 2>/dev/null || status=$?
+  write_cache run --rm --trace warm-up true 2>/dev/null || status=$?
   rm -rf "$work"
   return $status
 }
-if [ "$(id -u)" = 0 ]; then warm_up; else dist/bin/tsrun run --help >/dev/null; fi
-[ -n "$(find dist/compile-cache -type f)" ] || { echo 'build: Node wrote no compile cache' >&2; exit 1; }
-echo "build: dist/ is $(du -sh --apparent-size dist | cut -f1), compile cache $(du -sh --apparent-size dist/compile-cache | cut -f1)"
+if [ "$(id -u)" = 0 ]; then write_cache_of_run; else write_cache run --help >/dev/null; fi
+echo "build: dist/ is $(du -sh --apparent-size dist | cut -f1), of that $(du -sh --apparent-size dist/main.cache | cut -f1) code cache"

@@ -1,8 +1,4 @@
-/**
- * Where the bundle starts. It is its own small file because code is only taken from the compile cache when the
- * cache is on before that code is loaded. `portable` keys the cache by relative paths: dist/ may be moved.
- */
-import { enableCompileCache } from 'node:module';
+/** Where the installed tsrun starts: dist/tsrun.cjs. */
+import { runBundle } from './bundle-loader.ts';
 
-enableCompileCache({ directory: `${__dirname}/compile-cache`, portable: true });
-require('./main.cjs');
+runBundle(__dirname, require);

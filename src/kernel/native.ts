@@ -81,12 +81,30 @@ function load(path: string): NativeLibrary {
 }
 
 interface NodeFfi {
-  dlopen(path: string, definitions: unknown): { readonly functions: NativeLibrary };
+  dlopen(path: string): { readonly lib: { getFunction(name: string, signature: Signature): unknown } };
 }
 
 function loadWithNodeFfi(path: string): NativeLibrary | undefined {
   const ffi = process.getBuiltinModule('node:ffi') as unknown as NodeFfi | undefined;
-  return ffi?.dlopen(path, SIGNATURES).functions;
+  if (ffi === undefined) return undefined;
+  const { lib } = ffi.dlopen(path);
+  return bindLazily((name, signature) => lib.getFunction(name, signature));
+}
+
+/** Each function is bound at its first use: binding takes 0.1 ms, and a command uses a few of them. */
+function bindLazily(bind: (name: string, signature: Signature) => unknown): NativeLibrary {
+  const table = {};
+  for (const [name, signature] of Object.entries(SIGNATURES)) {
+    Object.defineProperty(table, name, {
+      configurable: true,
+      get() {
+        const value = bind(name, signature);
+        Object.defineProperty(table, name, { value });
+        return value;
+      },
+    });
+  }
+  return table as NativeLibrary;
 }
 
 interface Koffi {
@@ -105,13 +123,11 @@ function loadWithKoffi(path: string): NativeLibrary {
     buffer: 'void *',
   };
   const lib = (require('koffi') as Koffi).load(path);
-  const functions = Object.entries(SIGNATURES).map(([name, s]: [string, Signature]) => [
-    name,
+  return bindLazily((name, s) =>
     lib.func(
       name,
       koffiTypes[s.return],
-      s.arguments.map((t) => koffiTypes[t]),
+      s.arguments.map((type) => koffiTypes[type]),
     ),
-  ]);
-  return Object.fromEntries(functions) as NativeLibrary;
+  );
 }
