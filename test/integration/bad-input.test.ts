@@ -205,8 +205,10 @@ describe('the data root', () => {
       refusal('Cannot use TSRUN_ROOT=data: it is not an absolute path', 'give the path from /'),
     );
     const hint = 'set TSRUN_ROOT and TSRUN_RUN_ROOT to directories that can be written';
-    expect(await run('/etc/passwd/x')).toEqual(
-      refusal('Cannot make the directory /etc/passwd/x: not a directory (ENOTDIR)', hint),
+    const file = join(tsrun.scratch, 'file'); // not one of the host's: in the VM its root is an overlay
+    writeFileSync(file, '');
+    expect(await run(`${file}/x`)).toEqual(
+      refusal(`Cannot make the directory ${file}/x: not a directory (ENOTDIR)`, hint),
     );
     expect(await run('/proc/x')).toEqual(
       refusal('Cannot make the directory /proc/x: no such file or directory (ENOENT)', hint),
