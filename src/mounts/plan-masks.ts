@@ -1,7 +1,7 @@
 /** Paths of /proc and /sys that tell or change too much about the host: hidden, or made read-only. */
 import * as K from '../kernel/constants.ts';
+import { create, setFlag, setSource } from '../kernel/fs-context.ts';
 import type { Op } from '../kernel/ops.ts';
-import { create, setFlag, setSource } from './context.ts';
 
 export function planMaskedPaths(paths: readonly string[]): readonly Op[] {
   if (paths.length === 0) return [];

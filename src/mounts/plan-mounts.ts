@@ -1,9 +1,9 @@
 /** The mounts of the specification, each placed inside the root by descriptor. */
 import * as K from '../kernel/constants.ts';
+import { create, setFlag, setOption, setSource } from '../kernel/fs-context.ts';
 import type { Op } from '../kernel/ops.ts';
 import { TsrunError } from '../lib/errors.ts';
 import type { MountSpec } from '../spec/runtime.ts';
-import { create, setFlag, setOption, setSource } from './context.ts';
 import { type MountOptions, parseMountOptions, purposeOf } from './options.ts';
 
 /** What a bind mount's source is: a directory, or anything else. */

@@ -1,8 +1,8 @@
 /** The root of the container: where its files come from, and how it becomes `/`. */
 import * as K from '../kernel/constants.ts';
+import { create, setOption, setSource } from '../kernel/fs-context.ts';
 import type { Op } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
-import { create, setOption, setSource } from './context.ts';
 import { propagationFlag } from './options.ts';
 
 /** Image layers under one writable directory. */

@@ -1,5 +1,5 @@
 /** Kernel parameters of the container's namespaces. sysctl is a tree of files below /proc/sys. */
-import * as K from '../kernel/constants.ts';
+import { create } from '../kernel/fs-context.ts';
 import type { Op } from '../kernel/ops.ts';
 import type { MountSpec } from '../spec/runtime.ts';
 import { checkSysctl, type OwnNamespaces } from './sysctls.ts';
@@ -33,14 +33,7 @@ export function planSysctls(
 function planDetachedProc(): readonly Op[] {
   return [
     { op: 'fsopen', into: 'fs', fstype: 'proc', why: 'A procfs to write through, which no path leads to.' },
-    {
-      op: 'fsconfig',
-      fs: 'fs',
-      command: K.FSCONFIG_CMD_CREATE,
-      key: '',
-      value: '',
-      why: 'All options are set: the file system comes into being.',
-    },
+    create(),
     { op: 'fsmount', into: 'proc', fs: 'fs', attributes: 0, why: 'It stays detached.' },
   ];
 }

@@ -12,6 +12,7 @@ import { type HostPath, hostPath } from '../../src/lib/brands.ts';
 import { readHostFacts } from '../../src/runtime/host-facts.ts';
 import { type HostFacts, planContainer } from '../../src/runtime/plan.ts';
 import { DEFAULT_CAPABILITIES } from '../../src/security/capabilities.ts';
+import { DEFAULT_OPTIONS } from '../support/container-options.ts';
 import { type Contestant, PROGRAMS, printAim, printTable, REPOSITORY, race } from './measure.ts';
 
 const ROUNDS = 40;
@@ -104,22 +105,7 @@ async function tsrunExecutor(host: HostFacts, directory: string): Promise<Contes
 }
 
 const ROOT = { uid: 0, gid: 0, additionalGids: [], home: '/root' };
-const OPTIONS = {
-  image: 'busybox',
-  command: ['/bin/true'],
-  env: [],
-  mounts: [],
-  readonlyRoot: false,
-  capAdd: [],
-  capDrop: [],
-  seccomp: 'default',
-  noNewPrivileges: false,
-  privileged: false,
-  network: 'none',
-  tty: false,
-  interactive: false,
-  remove: false,
-} as const;
+const OPTIONS = { ...DEFAULT_OPTIONS, command: ['/bin/true'] };
 
 /** The peer's own default configuration, with the program and no terminal. It has no overlay and no seccomp. */
 function peer(name: 'crun' | 'runc', directory: string, rootfs: string): Contestant {

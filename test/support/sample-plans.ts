@@ -2,6 +2,7 @@
  * Containers as data: what the engine and other callers ask for, on a host that is described here and not read. Their
  * plans are the golden files, and the corpus that the checks of the executor start from.
  */
+
 import type { ContainerOptions } from '../../src/engine/container-options.ts';
 import { containerSpec } from '../../src/engine/container-spec.ts';
 import { hostPath } from '../../src/lib/brands.ts';
@@ -9,6 +10,7 @@ import type { OverlayRoot } from '../../src/mounts/plan-rootfs.ts';
 import type { HostFacts, PlanInput } from '../../src/runtime/plan.ts';
 import { maskedPaths } from '../../src/security/paths.ts';
 import type { DeviceSpec, RuntimeSpec } from '../../src/spec/runtime.ts';
+import { DEFAULT_OPTIONS } from './container-options.ts';
 
 export const HOST: HostFacts = {
   cgroup: { v2Mount: hostPath('/sys/fs/cgroup'), v2Controllers: ['cpu', 'memory', 'pids'] },
@@ -27,22 +29,7 @@ const DEVICES: readonly DeviceSpec[] = [
   { type: 'b', path: '/dev/mapper/disk', major: 254, minor: 0, fileMode: 0o660, gid: 6 },
 ];
 
-const OPTIONS: ContainerOptions = {
-  image: 'busybox',
-  command: ['echo', 'hello'],
-  env: [],
-  mounts: [],
-  readonlyRoot: false,
-  capAdd: [],
-  capDrop: [],
-  seccomp: 'default',
-  noNewPrivileges: false,
-  privileged: false,
-  network: 'none',
-  tty: false,
-  interactive: false,
-  remove: true,
-};
+const OPTIONS: ContainerOptions = { ...DEFAULT_OPTIONS, command: ['echo', 'hello'], remove: true };
 
 /** The two things of an engine's configuration that it reads from the host are replaced. */
 function engineSpec(options: ContainerOptions): RuntimeSpec {

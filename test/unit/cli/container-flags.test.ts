@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { CONTAINER_FLAGS, containerOptions } from '../../../src/cli/container-flags.ts';
 import { parseFlags, type Syntax } from '../../../src/cli/flags.ts';
+import { DEFAULT_OPTIONS } from '../../support/container-options.ts';
 
 const SYNTAX: Syntax = { verb: 'run', stopsAtFirstWord: true };
 const scratch = mkdtempSync(join(tmpdir(), 'tsrun-flags-'));
@@ -20,22 +21,7 @@ function file(name: string, text: string): string {
 }
 
 test('an image alone is asked for with the defaults', () => {
-  expect(options(['busybox'])).toEqual({
-    image: 'busybox',
-    command: [],
-    env: [],
-    mounts: [],
-    readonlyRoot: false,
-    capAdd: [],
-    capDrop: [],
-    seccomp: 'default',
-    noNewPrivileges: false,
-    privileged: false,
-    network: 'none',
-    tty: false,
-    interactive: false,
-    remove: false,
-  });
+  expect(options(['busybox'])).toEqual(DEFAULT_OPTIONS);
 });
 
 test('no image is a usage error', () => {

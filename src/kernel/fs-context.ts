@@ -1,6 +1,6 @@
 /** The three steps that every new file system takes: fsopen, options, create. fsopen(2), fsconfig(2). */
-import * as K from '../kernel/constants.ts';
-import type { Op } from '../kernel/ops.ts';
+import * as K from './constants.ts';
+import type { Op } from './ops.ts';
 
 /** The context is always the descriptor `fs`: a plan builds one file system at a time. */
 export function setOption(key: string, value: string, why: string): Op {
