@@ -2,6 +2,7 @@
 import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
+import { TsrunError } from '../lib/errors.ts';
 
 /** Where cgroup v2 is on this host, and what it can do there. */
 export interface CgroupHost {
@@ -17,12 +18,23 @@ export interface CgroupPlan {
   readonly cleanup: readonly Op[];
 }
 
+export function canLimitPids(host: CgroupHost): boolean {
+  return host.v2Mount !== undefined && host.v2Controllers.includes('pids');
+}
+
 /** `name` is a single path component; `pidsLimit` counts processes and threads, undefined for no limit. */
 export function planCgroup(
   host: CgroupHost,
   name: string,
   pidsLimit: number | undefined,
 ): CgroupPlan | undefined {
+  if (pidsLimit !== undefined && !canLimitPids(host)) {
+    throw new TsrunError(
+      'NO_CONTROLLER',
+      `Cannot limit the container to ${pidsLimit} processes: cgroup v2 has no pids controller on this host`,
+      { hint: 'boot with cgroup v2 alone (systemd.unified_cgroup_hierarchy=1), or leave out the limit' },
+    );
+  }
   if (host.v2Mount === undefined) return undefined;
   return {
     before: [
@@ -35,7 +47,7 @@ export function planCgroup(
         why: 'A directory in cgroupfs is a cgroup: this one will hold the container and nothing else.',
       },
       openDirectory('cgroup', 'cgroups', name, 'clone3 takes the cgroup as a descriptor.'),
-      ...(host.v2Controllers.includes('pids') && pidsLimit !== undefined ? limitPids(pidsLimit) : []),
+      ...(pidsLimit === undefined ? [] : limitPids(pidsLimit)),
     ],
     cleanup: [
       { op: 'rmdir', at: 'cgroups', path: name, why: 'An empty cgroup is removed like a directory.' },

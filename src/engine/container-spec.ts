@@ -1,5 +1,6 @@
 /** Image configuration + what was asked → the OCI runtime configuration of the container, but for its seccomp filter: see choose-seccomp.ts. */
 import { readFileSync } from 'node:fs';
+import { canLimitPids } from '../cgroup/plan-cgroup.ts';
 import type { ResolvedUser } from '../image/user.ts';
 import { containerPath, type HostPath } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
@@ -29,7 +30,7 @@ export interface SpecInput {
 }
 
 const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-/** A fork bomb ends here. */
+/** A fork bomb ends here, on a host that can count processes: it is not asked for, so lacking it is no error. */
 const DEFAULT_PIDS_LIMIT = 4096;
 
 export function containerSpec(input: SpecInput): RuntimeSpec {
@@ -54,7 +55,7 @@ export function containerSpec(input: SpecInput): RuntimeSpec {
       noNewPrivileges: options.noNewPrivileges,
     },
     mounts: chooseMounts(input),
-    linux: chooseLinux(options),
+    linux: chooseLinux(options, host),
   };
 }
 
@@ -135,7 +136,7 @@ function chooseMounts({ options, dir }: SpecInput): readonly MountSpec[] {
   );
 }
 
-function chooseLinux(options: ContainerOptions): LinuxSpec {
+function chooseLinux(options: ContainerOptions, host: HostFacts): LinuxSpec {
   const kinds: readonly NamespaceSpec['type'][] = [
     'pid',
     'mount',
@@ -154,7 +155,7 @@ function chooseLinux(options: ContainerOptions): LinuxSpec {
   return {
     namespaces: kinds.map((type) => ({ type })),
     sysctl: defaultSysctls(own),
-    resources: { pids: { limit: DEFAULT_PIDS_LIMIT } },
+    ...(canLimitPids(host.cgroup) ? { resources: { pids: { limit: DEFAULT_PIDS_LIMIT } } } : {}),
     ...confined,
   };
 }

@@ -32,14 +32,14 @@ const DEVICES: readonly DeviceSpec[] = [
 const OPTIONS: ContainerOptions = { ...DEFAULT_OPTIONS, command: ['echo', 'hello'], remove: true };
 
 /** The two things of an engine's configuration that it reads from the host are replaced. */
-function engineSpec(options: ContainerOptions): RuntimeSpec {
+function engineSpec(options: ContainerOptions, host = HOST): RuntimeSpec {
   const spec = containerSpec({
     options,
     image: { Env: ['PATH=/bin'] },
     user: { uid: 0, gid: 0, additionalGids: [10], home: '/root' },
     hostname: 'box',
     dir: hostPath('/data/containers/ID'),
-    host: HOST,
+    host,
   });
   const { linux } = spec;
   const fromHost = options.privileged ? { devices: DEVICES } : { maskedPaths: maskedPaths('0-1') };
@@ -113,7 +113,7 @@ export const SAMPLES: Readonly<Record<string, PlanInput>> = {
   terminal: sample({ tty: true, interactive: true }),
   'no-new-privileges': sample({ noNewPrivileges: true }),
   '120-layers': sample({}, { root: overlay(120) }),
-  'hybrid-host': sample(),
+  'hybrid-host': sample({}, { spec: engineSpec(OPTIONS, HYBRID_HOST) }),
   'user-namespace': bundle((spec) => ({
     ...spec,
     linux: {

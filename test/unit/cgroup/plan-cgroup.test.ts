@@ -29,6 +29,15 @@ test('without cgroup v2 there is none', () => {
   expect(planCgroup(NONE, 'tsrun-x', undefined)).toBeUndefined();
 });
 
+test.each([
+  ['a hybrid host', HYBRID],
+  ['a host without cgroup v2', NONE],
+])('a limit that %s cannot enforce is an error that names the controller', (_name, host) => {
+  expect(() => planCgroup(host, 'tsrun-x', 100)).toThrow(
+    'Cannot limit the container to 100 processes: cgroup v2 has no pids controller on this host',
+  );
+});
+
 test('cleanup ends what is left before it removes: it runs the last op first', () => {
   expect(planCgroup(PURE, 'tsrun-x', 1)?.cleanup.map((op) => op.op)).toEqual(['rmdir', 'write']);
 });
