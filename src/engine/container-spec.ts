@@ -128,7 +128,14 @@ function chooseMounts({ options, dir }: SpecInput): readonly MountSpec[] {
     },
     ...engineFileMounts(dir),
   ];
-  const asked = new Set(options.mounts.map((m) => m.destination));
+  const destinations = options.mounts.map((m) => m.destination);
+  const twice = destinations.find((destination, i) => destinations.indexOf(destination) !== i);
+  if (twice !== undefined) {
+    throw new TsrunError('DUPLICATE_MOUNT', `Cannot mount two things at ${twice}`, {
+      hint: 'give each -v and --tmpfs a place of its own in the container',
+    });
+  }
+  const asked = new Set(destinations);
   // A mount below another must come after it, or the other would hide it.
   const depth = (m: MountSpec) => m.destination.split('/').filter((part) => part !== '').length;
   return [...standard.filter((m) => !asked.has(m.destination)), ...options.mounts].toSorted(

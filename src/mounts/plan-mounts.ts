@@ -1,4 +1,5 @@
 /** The mounts of the specification, each placed inside the root by descriptor. */
+import { posix } from 'node:path';
 import * as K from '../kernel/constants.ts';
 import { create, setFlag, setOption, setSource } from '../kernel/fs-context.ts';
 import type { Op } from '../kernel/ops.ts';
@@ -26,7 +27,25 @@ const PURPOSE: Readonly<Record<string, string>> = {
   cgroup2: "The container's own limits, to be read.",
 };
 
+/** Files of /proc that others replace by the container's own figures (lxcfs); they steer nothing. */
+const REPLACEABLE_IN_PROC = new Set(
+  'cpuinfo diskstats meminfo stat swaps uptime loadavg slabinfo net/dev sys/kernel/ns_last_pid sys/crypto/fips_enabled'
+    .split(' ')
+    .map((name) => `/proc/${name}`),
+);
+
+/** What lies over /proc could take the place of the files that give up rights: /proc/self/attr (CVE-2019-16884). */
+function checkDestination({ destination, type }: MountSpec): void {
+  const path = posix.normalize(`/${destination}`).replace(/(.)\/$/, '$1');
+  if (path !== '/proc' && !path.startsWith('/proc/')) return;
+  if ((path === '/proc' && type === 'proc') || REPLACEABLE_IN_PROC.has(path)) return;
+  throw new TsrunError('MOUNT_OVER_PROC', `Cannot mount on ${destination}: nothing may lie over /proc`, {
+    hint: 'mount it elsewhere; the kernel fills /proc',
+  });
+}
+
 export function planMount(mount: MountSpec, sourceType: SourceType): readonly Op[] {
+  checkDestination(mount);
   const options = parseMountOptions(mount.options ?? []);
   return options.bind || mount.type === 'bind'
     ? planBind(mount, options, sourceType)

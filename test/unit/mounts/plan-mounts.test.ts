@@ -70,3 +70,17 @@ describe('a mount that cannot be planned', () => {
     );
   });
 });
+
+test.each(['/proc', '/proc/', '/proc/self/attr', '//proc/sys', '/x/../proc/self'])(
+  'nothing is mounted over %s',
+  (destination) => {
+    expect(() => planMount({ destination, type: 'tmpfs' }, () => 'directory')).toThrow(
+      'nothing may lie over /proc',
+    );
+  },
+);
+
+test('the figures of /proc may be replaced, as lxcfs does', () => {
+  const mount = { destination: '/proc/meminfo', source: '/var/lib/lxcfs/proc/meminfo', options: ['bind'] };
+  expect(planMount(mount, () => 'file').length).toBeGreaterThan(0);
+});
