@@ -182,15 +182,13 @@ test('a working directory behind a link is made inside the root (CVE-2022-23648)
   expect(await bundles.sh({ root, process: { cwd: '/l/x' } }, 'pwd -P')).toBe(`${victim}/x\n`);
 });
 
-describe('a mount over /proc/sys does not take a sysctl to another file (CVE-2025-52881)', () => {
+describe('a mount over /proc/sys, which could take a sysctl to another file, is refused (CVE-2025-52881)', () => {
   const sysctl = { 'net.ipv4.ip_forward': '1' };
 
   test('a tmpfs', async () => {
     const mounts = [...STANDARD_MOUNTS, { destination: '/proc/sys', type: 'tmpfs' }];
-    expect(await bundles.run({ mounts, linux: linux({ sysctl }) }, 'true')).toMatchObject({
-      exitCode: 125,
-      failure: { op: 'write', errno: 18 },
-    });
+    const ran = async () => bundles.run({ mounts, linux: linux({ sysctl }) }, 'true');
+    await expect(ran()).rejects.toThrow('nothing may lie over /proc');
   });
 
   test('a directory with links to the host', async () => {
@@ -198,10 +196,8 @@ describe('a mount over /proc/sys does not take a sysctl to another file (CVE-202
     mkdirSync(join(trap, 'ipv4'), { recursive: true });
     symlinkSync(join(victim, 'file'), join(trap, 'ipv4/ip_forward'));
     const mounts = [...STANDARD_MOUNTS, { destination: '/proc/sys/net', source: trap, options: ['bind'] }];
-    expect(await bundles.run({ mounts, linux: linux({ sysctl }) }, 'true')).toMatchObject({
-      exitCode: 125,
-      failure: { op: 'write' },
-    });
+    const ran = async () => bundles.run({ mounts, linux: linux({ sysctl }) }, 'true');
+    await expect(ran()).rejects.toThrow('nothing may lie over /proc');
     rmSync(trap, { recursive: true });
   });
 });
