@@ -113,15 +113,9 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('child', 'A session of its own', [
       ...ns.planChildJoins(linux),
       ...ns.planBecomeRoot(linux),
-      {
-        op: 'prctl',
-        option: K.PR_SET_PDEATHSIG,
-        arg2: K.SIGKILL,
-        arg3: 0,
-        arg4: 0,
-        arg5: 0,
-        why: 'Should the helper be killed, the kernel ends the container: nobody would look after it any more.',
-      },
+      endWithHelper(
+        'Should the helper be killed, the kernel ends the container: nobody would look after it any more.',
+      ),
       {
         op: 'setsid',
         why: 'A new session has no controlling terminal: a key such as Ctrl-C in the terminal of the host does not signal it.',
@@ -182,15 +176,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('child', 'Credentials', planCredentials(process, host.boundingCapabilities)),
     group('child', 'At exec', [
       ...(noNewPrivileges ? planNoNewPrivileges() : []),
-      {
-        op: 'prctl',
-        option: K.PR_SET_PDEATHSIG,
-        arg2: K.SIGKILL,
-        arg3: 0,
-        arg4: 0,
-        arg5: 0,
-        why: 'A change of user clears the parent-death signal, so it is set again.',
-      },
+      endWithHelper('A change of user clears the parent-death signal, so it is set again.'),
       {
         op: 'umask',
         mask: process.user.umask ?? 0o022,
@@ -225,6 +211,11 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
 
 function group(who: Who, title: string, ops: readonly Op[]): OpGroup | undefined {
   return ops.length === 0 ? undefined : { who, title, ops };
+}
+
+/** prctl(2) PR_SET_PDEATHSIG: cleared by a change of user, so it is set twice. */
+function endWithHelper(why: string): Op {
+  return { op: 'prctl', option: K.PR_SET_PDEATHSIG, arg2: K.SIGKILL, arg3: 0, arg4: 0, arg5: 0, why };
 }
 
 function planClone({ spec }: PlanInput, intoCgroup: boolean): Op {
