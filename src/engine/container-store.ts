@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, rmdirSync, symlinkSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import type { ImageUse } from '../image/remove.ts';
 import { checkErrno, native } from '../kernel/native.ts';
+import { removeTree } from '../kernel/remove-tree.ts';
 import { type ContainerId, type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import { namesIn } from '../lib/files.ts';
@@ -171,11 +172,6 @@ function listIds(paths: EnginePaths): ContainerId[] {
     name.replace(/\.owner$/, ''),
   );
   return [...new Set(names)].filter((name) => /^[0-9a-f]{64}$/.test(name)) as ContainerId[];
-}
-
-function removeTree(path: string): void {
-  const result = native().tsr_remove_tree(path);
-  if (result !== -2) checkErrno(result, `Cannot remove ${path}`);
 }
 
 function removeCgroup(id: ContainerId): void {

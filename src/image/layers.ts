@@ -1,6 +1,7 @@
 /** Unpacked layers: made once per chain ID, in a temporary directory that is then renamed into place whole. */
+
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { checkErrno, native } from '../kernel/native.ts';
+import { removeTree } from '../kernel/remove-tree.ts';
 import type { Digest, HostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import { asDigest } from '../spec/image.ts';
@@ -115,12 +116,6 @@ export class Layers {
     if (info) rmSync(`${this.#paths.links}/${info.link}`, { force: true });
     removeTree(temporary);
   }
-}
-
-/** Removes a file or tree, whatever its names are; nothing happens when there is none. */
-export function removeTree(path: HostPath): void {
-  const result = native().tsr_remove_tree(path);
-  if (result !== -2) checkErrno(result, `Removing ${path}`);
 }
 
 function parseLayerInfo(bytes: Buffer, what: string): LayerInfo {

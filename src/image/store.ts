@@ -19,8 +19,6 @@ import type { RemovedImage, RemoveOptions } from './remove.ts';
 import { type ResolvedImage, readResolved } from './resolved.ts';
 import { StorePaths } from './store-paths.ts';
 
-export const DEFAULT_DATA_ROOT = '/var/lib/tsrun' as HostPath;
-
 /** Touches nothing: the store's directories are made by the first verb that writes. */
 export function openImageStore(dataRoot: HostPath): ImageStore {
   return new ImageStore(dataRoot);

@@ -4,12 +4,12 @@
  * there which no image of the index needs.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { removeTree } from '../kernel/remove-tree.ts';
 import type { HostPath } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
 import { syncDirectory, temporaryPath, writeFileDurably } from './durable.ts';
 import { collectGarbage } from './gc.ts';
 import { ImageIndex } from './image-index.ts';
-import { removeTree } from './layers.ts';
 import { FileLock } from './locks.ts';
 import type { StorePaths } from './store-paths.ts';
 

@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { removeTree } from '../../src/image/layers.ts';
 import { DEFAULT_LIMITS, type UnpackLimits } from '../../src/image/unpack/apply.ts';
 import { type UnpackedLayer, unpackLayer } from '../../src/image/unpack/unpack-layer.ts';
+import { removeTree } from '../../src/kernel/remove-tree.ts';
 import type { HostPath } from '../../src/lib/brands.ts';
 import { type RawEntry, rawTar } from './raw-tar.ts';
 
