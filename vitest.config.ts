@@ -3,11 +3,9 @@
  * so they run one file at a time and every test is followed by a count of what it left behind.
  */
 import { defineConfig } from 'vitest/config';
+import { SLOWNESS } from './test/support/under-test.ts';
 
 const node = ['--disable-warning=ExperimentalWarning'];
-
-/** The processor of the VM is emulated. */
-const slowness = process.env.TSRUN_VM === undefined ? 1 : 4;
 
 function plainSuite(name: string) {
   return { test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const, execArgv: node } };
@@ -23,8 +21,8 @@ function containerSuite(name: string) {
       fileParallelism: false,
       globalSetup: ['test/support/prepare.ts'],
       setupFiles: ['test/support/leaks-hook.ts'],
-      testTimeout: 30_000 * slowness,
-      hookTimeout: 60_000 * slowness,
+      testTimeout: 30_000 * SLOWNESS,
+      hookTimeout: 60_000 * SLOWNESS,
     },
   };
 }

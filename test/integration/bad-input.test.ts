@@ -25,7 +25,8 @@ import {
   type TestImage,
 } from '../support/image-archives.ts';
 import { rawTar } from '../support/raw-tar.ts';
-import { imageArchive, PROGRAM, useTsrun } from '../support/tsrun.ts';
+import { imageArchive, useTsrun } from '../support/tsrun.ts';
+import { PROGRAM } from '../support/under-test.ts';
 
 const tsrun = useTsrun({ images: ['busybox'] });
 

@@ -28,6 +28,7 @@ import {
   STANDARD_NAMESPACES,
   useBundles,
 } from '../support/bundle.ts';
+import { NATIVE_DIRECTORY } from '../support/under-test.ts';
 
 const bundles = useBundles();
 const linux = (more: object): NonNullable<Change['linux']> => ({
@@ -36,7 +37,6 @@ const linux = (more: object): NonNullable<Change['linux']> => ({
 });
 
 const victim = join(bundles.scratch, 'victim');
-const native = join(import.meta.dirname, '../../native/build');
 mkdirSync(join(victim, 'sub'), { recursive: true });
 writeFileSync(join(victim, 'file'), 'precious\n');
 writeFileSync(join(victim, 'null'), 'precious too\n');
@@ -56,7 +56,9 @@ function fingerprint(path: string): string {
   );
 }
 const everything = () =>
-  [victim, join(native, 'tsrun-exec'), join(native, 'libtsrun.so')].map(fingerprint).join('');
+  [victim, join(NATIVE_DIRECTORY, 'tsrun-exec'), join(NATIVE_DIRECTORY, 'libtsrun.so')]
+    .map(fingerprint)
+    .join('');
 
 let before = '';
 beforeEach(() => {

@@ -1,10 +1,17 @@
 /** A container's own terminal, and what becomes of the terminal that tsrun was started in. */
 
-import { existsSync, readFileSync, rmdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
-import { describe, expect, test, vi } from 'vitest';
-import { type Change, helperPid, type Ran, type Running, useBundles } from '../support/bundle.ts';
+import { describe, expect, test } from 'vitest';
+import {
+  type Change,
+  gone,
+  helperPid,
+  type Ran,
+  type Running,
+  removeCgroup,
+  useBundles,
+} from '../support/bundle.ts';
 
 const bundles = useBundles();
 
@@ -113,12 +120,9 @@ test('when the helper is killed, the container goes with its terminal', async ()
   await running.waitFor(/ready/);
   const [helper, pid] = [helperOf(running), childOf(helperOf(running))];
   process.kill(helper, 'SIGKILL');
-  await vi.waitFor(() => expect(existsSync(`/proc/${pid}`)).toBe(false), { timeout: 5000, interval: 5 });
+  await gone(pid);
   await running.ended;
-  for (const mount of ['/sys/fs/cgroup/unified', '/sys/fs/cgroup']) {
-    const path = join(mount, running.cgroupName);
-    if (existsSync(path)) await vi.waitFor(() => rmdirSync(path), { timeout: 5000, interval: 5 });
-  }
+  await removeCgroup(running);
 });
 
 test('without -i nothing that is typed goes in', async () => {

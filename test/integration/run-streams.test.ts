@@ -4,7 +4,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { digestOfOutput, watch } from '../support/running.ts';
-import { PROGRAM, useTsrun } from '../support/tsrun.ts';
+import { useTsrun } from '../support/tsrun.ts';
+import { PROGRAM } from '../support/under-test.ts';
 
 const tsrun = useTsrun({ images: ['busybox'] });
 const MIB = 1024 * 1024;

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { openTerminal, PROGRAM, type Terminal, useTsrun } from '../support/tsrun.ts';
+import { openTerminal, type Terminal, useTsrun } from '../support/tsrun.ts';
+import { PROGRAM } from '../support/under-test.ts';
 
 const tsrun = useTsrun({ images: ['busybox'] });
 const SIZE = { rows: 31, columns: 97 };

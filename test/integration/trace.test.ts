@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { type Both, compare, findProcesses, readStrace, readTrace, type Traced } from '../support/strace.ts';
 import { GUARDED, OP_CALLS } from '../support/strace-ops.ts';
-import { PROGRAM, useTsrun } from '../support/tsrun.ts';
+import { useTsrun } from '../support/tsrun.ts';
+import { PROGRAM } from '../support/under-test.ts';
 
 const tsrun = useTsrun({ images: ['busybox'] });
 

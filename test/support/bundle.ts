@@ -10,6 +10,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -17,11 +18,15 @@ import {
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { afterAll, inject } from 'vitest';
+import { afterAll, expect, inject, vi } from 'vitest';
 import { type HostPath, hostPath } from '../../src/lib/brands.ts';
 import type { RootSource } from '../../src/mounts/plan-rootfs.ts';
 import type { StateFiles } from '../../src/runtime/plan.ts';
 import type { MountSpec, NamespaceType, ProcessSpec, RuntimeSpec } from '../../src/spec/runtime.ts';
+import { SLOWNESS } from './under-test.ts';
+
+/** How long the kernel may take to let go of what was killed. */
+const PATIENCE = { timeout: 5000 * SLOWNESS, interval: 5 };
 
 export interface BundleInput {
   readonly spec: RuntimeSpec;
@@ -190,7 +195,7 @@ function launchCommand(file: string, { inTerminal, throughPipe }: Change): reado
   const node = [
     process.execPath,
     '--disable-warning=ExperimentalWarning',
-    join(import.meta.dirname, 'run-plan.ts'),
+    inject('planRunner'),
     file,
     `${file}.outcome`,
   ];
@@ -208,16 +213,17 @@ function launch(scratch: string, input: BundleInput, change: Change): Running {
   // A fourth descriptor is left open, as a careless caller would: it must not reach the container.
   const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
   let printed = '';
-  const closed = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<string>();
   child.stdout?.on('data', (chunk: Buffer) => {
     printed += chunk;
     child.emit('printed');
   });
   child.stdin?.on('error', () => {});
-  child.once('close', () => closed.resolve());
+  child.once('close', (status, signal) => closed.resolve(signal ?? `status ${status}`));
   const stderr = buffer(child.stderr as Readable).then(String);
-  const ended = closed.promise.then(async () => {
-    if (!existsSync(`${file}.outcome`)) throw new Error(`no outcome: ${printed}${await stderr}`);
+  const ended = closed.promise.then(async (how) => {
+    if (!existsSync(`${file}.outcome`))
+      throw new Error(`The plan runner ended with ${how} and left no outcome:\n${printed}${await stderr}`);
     const outcome = JSON.parse(readFileSync(`${file}.outcome`, 'utf8')) as Outcome;
     return { ...outcome, stdout: printed, stderr: await stderr };
   });
@@ -246,6 +252,18 @@ export function initPid({ process: launcher }: Running): number {
 
 export function helperPid({ process: launcher }: Pick<Running, 'process'>): number {
   return childOf(launcher.pid ?? 0);
+}
+
+/** Resolves when no process has this pid. */
+export async function gone(pid: number): Promise<void> {
+  await vi.waitFor(() => expect(existsSync(`/proc/${pid}`)).toBe(false), PATIENCE);
+}
+
+/** What a killed helper cannot clean up; the engine sweeps it at its next command. */
+export async function removeCgroup({ cgroupName }: Pick<Running, 'cgroupName'>): Promise<void> {
+  const places = ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].map((mount) => join(mount, cgroupName));
+  const path = places.find((place) => existsSync(place));
+  if (path !== undefined) await vi.waitFor(() => rmdirSync(path), PATIENCE);
 }
 
 function childOf(pid: number): number {

@@ -1,11 +1,13 @@
 /**
- * Once per run of a container suite: makes the directory everything of this run lives in, and the helper that
- * gives programs a terminal; removes the directory at the end.
+ * Once per run of a container suite: makes the directory everything of this run lives in, the helper that gives
+ * programs a terminal, and the program that runs a plan; removes the directory at the end.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statfsSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildSync } from 'esbuild';
 import type { TestProject } from 'vitest/node';
+import { INSTALLED, NATIVE_DIRECTORY } from './under-test.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -13,15 +15,19 @@ declare module 'vitest' {
     readonly testDirectory: string;
     /** The program that runs another one in a terminal of its own (test/support/pty.c). */
     readonly ptyProgram: string;
+    /** The script that runs one plan (test/support/run-plan.ts), for Node. */
+    readonly planRunner: string;
   }
 }
 
 const OVERLAYFS_SUPER_MAGIC = 0x794c7630;
+const PLAN_RUNNER = join(import.meta.dirname, 'run-plan.ts');
 
 export default function prepare(project: TestProject): () => void {
   const testDirectory = mkdtempSync(join(placeForDataRoots(), 'tsrun-test-'));
   project.provide('testDirectory', testDirectory);
   project.provide('ptyProgram', buildPtyProgram());
+  project.provide('planRunner', INSTALLED ? bundlePlanRunner(testDirectory) : PLAN_RUNNER);
   return () => rmSync(testDirectory, { recursive: true, force: true });
 }
 
@@ -43,4 +49,25 @@ function buildPtyProgram(): string {
     stdio: ['pipe', 'inherit', 'inherit'],
   });
   return program;
+}
+
+/** One script as scripts/build.sh makes them, with the native parts of dist/ beside it: it starts without its TypeScript. */
+function bundlePlanRunner(testDirectory: string): string {
+  const directory = join(testDirectory, 'plan-runner');
+  const script = join(directory, 'run-plan.cjs');
+  buildSync({
+    entryPoints: [PLAN_RUNNER],
+    outfile: script,
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node26',
+    external: ['koffi', 'node:ffi'],
+    define: { 'import.meta.url': 'bundleUrl' },
+    banner: { js: 'const bundleUrl=require("node:url").pathToFileURL(__filename).href;' },
+    logLevel: 'warning',
+  });
+  for (const name of ['libtsrun.so', 'tsrun-exec'])
+    symlinkSync(join(NATIVE_DIRECTORY, name), join(directory, name));
+  return script;
 }

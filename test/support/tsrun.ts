@@ -15,13 +15,10 @@ import type { Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, inject } from 'vitest';
+import { PROGRAM, REPOSITORY, SLOWNESS } from './under-test.ts';
 
-const REPOSITORY = join(import.meta.dirname, '../..');
 const IMAGE_TIMEOUT_MS = 300_000;
-const TIMEOUT_MS = process.env.TSRUN_VM === undefined ? 20_000 : 100_000;
-
-/** The sources as they stand, or with TSRUN_TEST_DIST=1 what users install: dist/, which scripts/build.sh makes. */
-export const PROGRAM = join(REPOSITORY, process.env.TSRUN_TEST_DIST === '1' ? 'dist/bin/tsrun' : 'bin/tsrun');
+const TIMEOUT_MS = 20_000 * SLOWNESS;
 
 export interface Finished {
   /** The exit status; 128+n when a signal ended it, as a shell has it. */

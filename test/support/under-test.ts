@@ -1,0 +1,16 @@
+/** What the container suites run, and how patient they are with the machine it runs on. */
+import { join } from 'node:path';
+
+export const REPOSITORY = join(import.meta.dirname, '../..');
+
+/** Whether it is what users install, dist/ as scripts/build.sh makes it, or the sources as they stand. */
+export const INSTALLED = process.env.TSRUN_TEST_DIST === '1';
+
+/** The command `tsrun`. */
+export const PROGRAM = join(REPOSITORY, INSTALLED ? 'dist/bin/tsrun' : 'bin/tsrun');
+
+/** Where its libtsrun.so and tsrun-exec lie. */
+export const NATIVE_DIRECTORY = join(REPOSITORY, INSTALLED ? 'dist' : 'native/build');
+
+/** How often a time limit is multiplied: the processor of the VM is emulated. */
+export const SLOWNESS = process.env.TSRUN_VM === undefined ? 1 : 5;
