@@ -54,7 +54,7 @@ export function planDraft(
   return planContainer(
     {
       spec,
-      root: overlayRoot(paths, image, dir),
+      root: overlayRoot(paths, image, dir, options.remove),
       cgroupName: cgroupName(id),
       state: {
         runDir: runDir(paths, id),
@@ -76,13 +76,19 @@ export function layerName({ link }: ResolvedImage['layers'][number]): string {
   return `l/${link}`;
 }
 
-function overlayRoot(paths: EnginePaths, image: ResolvedImage, dir: HostPath): OverlayRoot {
+function overlayRoot(
+  paths: EnginePaths,
+  image: ResolvedImage,
+  dir: HostPath,
+  discarded: boolean,
+): OverlayRoot {
   return {
     kind: 'overlay',
     layersDir: paths.layers,
     lower: image.layers.map(layerName).toReversed(),
     upper: hostPath(join(dir, 'upper')),
     work: hostPath(join(dir, 'work')),
+    discarded,
     mountPoint: hostPath(join(dir, 'rootfs')),
   };
 }

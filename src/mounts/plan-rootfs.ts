@@ -1,6 +1,6 @@
 /** The root of the container: where its files come from, and how it becomes `/`. */
 import * as K from '../kernel/constants.ts';
-import { create, setOption, setSource } from '../kernel/fs-context.ts';
+import { create, setFlag, setOption, setSource } from '../kernel/fs-context.ts';
 import type { Op } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
 import { propagationFlag } from './options.ts';
@@ -14,6 +14,8 @@ export interface OverlayRoot {
   readonly lower: readonly string[];
   readonly upper: HostPath;
   readonly work: HostPath;
+  /** The writable directory is removed when the container has ended: nothing in it has to reach the disk. */
+  readonly discarded: boolean;
   /** An empty directory that the root is mounted on; only inside the container's mount namespace. */
   readonly mountPoint: HostPath;
 }
@@ -94,6 +96,9 @@ function overlayByContext(root: OverlayRoot, lowerdir: string): readonly Op[] {
     ),
     setOption('upperdir', root.upper, 'What this container writes goes here, and nowhere else.'),
     setOption('workdir', root.work, 'Where overlayfs prepares a change before it becomes visible at once.'),
+    ...(root.discarded
+      ? [setFlag('volatile', 'The changes go with the container: nobody waits for them to reach the disk.')]
+      : []),
     create(),
     {
       op: 'fsmount',
@@ -119,7 +124,7 @@ function overlayByMount(root: OverlayRoot, lowerdir: string): readonly Op[] {
       target: root.mountPoint,
       fstype: 'overlay',
       flags: 0,
-      data: `lowerdir=${lowerdir},upperdir=${root.upper},workdir=${root.work}`,
+      data: `lowerdir=${lowerdir},upperdir=${root.upper},workdir=${root.work}${root.discarded ? ',volatile' : ''}`,
       why: 'The image layers with a writable directory on top; the list is too long for fsconfig, so the old call mounts it.',
     },
     openRoot(root.mountPoint),

@@ -86,6 +86,7 @@ async function tsrunExecutor(host: HostFacts, directory: string): Promise<Contes
         lower: ['rootfs'],
         upper: hostPath(join(dir, 'upper')),
         work: hostPath(join(dir, 'work')),
+        discarded: false,
         mountPoint: hostPath(join(dir, 'rootfs')),
       },
       cgroupName: 'tsrun-bench',

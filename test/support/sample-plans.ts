@@ -46,13 +46,14 @@ function engineSpec(options: ContainerOptions, host = HOST): RuntimeSpec {
   return { ...spec, linux: { ...linux, ...fromHost } };
 }
 
-function overlay(layers: number): OverlayRoot {
+function overlay(layers: number, discarded: boolean): OverlayRoot {
   return {
     kind: 'overlay',
     layersDir: hostPath('/data/layers'),
     lower: Array.from({ length: layers }, (_, i) => `l/${i.toString(36).padStart(2, '0')}`),
     upper: hostPath('/data/containers/ID/upper'),
     work: hostPath('/data/containers/ID/work'),
+    discarded,
     mountPoint: hostPath('/data/containers/ID/rootfs'),
   };
 }
@@ -61,7 +62,7 @@ function sample(changes: Partial<ContainerOptions> = {}, input: Partial<PlanInpu
   const options = { ...OPTIONS, ...changes };
   return {
     spec: engineSpec(options),
-    root: overlay(2),
+    root: overlay(2, options.remove),
     cgroupName: 'tsrun-ID',
     state: {
       runDir: hostPath('/run/tsrun/ID'),
@@ -112,7 +113,7 @@ export const SAMPLES: Readonly<Record<string, PlanInput>> = {
   }),
   terminal: sample({ tty: true, interactive: true }),
   'no-new-privileges': sample({ noNewPrivileges: true }),
-  '120-layers': sample({}, { root: overlay(120) }),
+  '120-layers': sample({}, { root: overlay(120, true) }),
   'hybrid-host': sample({}, { spec: engineSpec(OPTIONS, HYBRID_HOST) }),
   'user-namespace': bundle((spec) => ({
     ...spec,
