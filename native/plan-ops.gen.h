@@ -10,6 +10,7 @@
 #define TSR_MAX_FDS 128
 #define TSR_MAX_PLAN_BYTES 8388608
 #define TSR_NO_FD 4294967295u
+#define TSR_REQUEST_PREFIX_SIZE 8
 
 #define KIND_FD 1
 #define KIND_INTO 2
@@ -19,6 +20,7 @@
 #define KIND_BYTES 6
 #define KIND_STRINGS 7
 #define KIND_U32S 8
+#define KIND_NETLINK 9
 
 #define WHO_HOST 0
 #define WHO_CHILD 1
@@ -223,6 +225,14 @@
 #define COPY_WINSIZE_FD 0
 #define OP_LINK_UP 75
 #define LINK_UP_NAME 0
+#define OP_NETLINK_SOCKET 76
+#define NETLINK_SOCKET_INTO 0
+#define NETLINK_SOCKET_PROTOCOL 1
+#define NETLINK_SOCKET_NETNS 2
+#define OP_NETLINK 77
+#define NETLINK_SOCKET 0
+#define NETLINK_WHAT 1
+#define NETLINK_REQUEST 2
 #define OP_RECORD_PID 80
 #define RECORD_PID_AT 0
 #define RECORD_PID_PATH 1
@@ -288,6 +298,8 @@
   X(SET_CONTROLLING_TTY, set_controlling_tty, KIND_FD) \
   X(COPY_WINSIZE, copy_winsize, KIND_FD) \
   X(LINK_UP, link_up, KIND_STR) \
+  X(NETLINK_SOCKET, netlink_socket, KIND_INTO, KIND_U64, KIND_AT) \
+  X(NETLINK, netlink, KIND_FD, KIND_STR, KIND_NETLINK) \
   X(RECORD_PID, record_pid, KIND_AT, KIND_STR) \
   X(RECORD_EXIT, record_exit, KIND_AT, KIND_STR) \
 

@@ -36,6 +36,12 @@ TSR_EXPORT int32_t tsr_lgetxattr(const uint8_t *path, const char *name, uint8_t 
  * mount entered (-EXDEV). */
 TSR_EXPORT int32_t tsr_remove_tree(const char *path);
 
+/* Sends netlink messages on a socket of `protocol` in the network namespace `netns` (a descriptor; -1: this one) and waits for
+ * all answers. Returns the bytes of replies written to `reply`, without acks, or -errno with the kernel's words about it (or an
+ * empty string) in `reply`, NUL-terminated. -EMSGSIZE: `reply` is too small. netlink(7). */
+TSR_EXPORT int32_t tsr_netlink(int32_t protocol, int32_t netns, const uint8_t *request, uint32_t len, uint8_t *reply,
+                               uint32_t capacity);
+
 /* The writer thread of one layer. open: a handle for the tree below the directory `root` (which is duplicated).
  * event: the eventfd that is signalled when a full queue has room again and when the thread has ended.
  * submit: queues a copy of a batch; 1 asks to wait for the event, -errno is the thread's first failure.

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/netlink.h"
+
 static const uint8_t kinds[][TSR_MAX_FIELDS] = {
 #define ROW(NAME, name, ...) [OP_##NAME] = {__VA_ARGS__},
     TSR_OPS(ROW)
@@ -43,6 +45,16 @@ static int strings_ok(const struct plan *p, uint64_t ref) {
   return 1;
 }
 
+/* Prefix (where a descriptor's number goes, 0 for nowhere; the descriptor), then whole messages. */
+static int netlink_ok(const struct plan *p, uint64_t ref) {
+  uint64_t offset = ref >> 32, length = (uint32_t)ref;
+  if (offset % 8 != 0 || !inside(p, offset, length) || length <= TSR_REQUEST_PREFIX_SIZE) return 0;
+  const uint32_t *prefix = (const uint32_t *)(const void *)(p->base + offset);
+  length -= TSR_REQUEST_PREFIX_SIZE;
+  if (prefix[0] > length - 4 || prefix[0] % 4 != 0 || prefix[1] >= TSR_MAX_FDS) return 0;
+  return netlink_well_formed(p->base + offset + TSR_REQUEST_PREFIX_SIZE, length);
+}
+
 static const uint32_t tolerable = TOLERATE_ENOENT | TOLERATE_ENOTDIR | TOLERATE_EPERM | TOLERATE_EINVAL | TOLERATE_ENOSYS |
                                   TOLERATE_EEXIST | TOLERATE_ENOTTY;
 
@@ -65,6 +77,8 @@ static int field_ok(const struct plan *p, uint8_t kind, uint64_t value) {
       return strings_ok(p, value);
     case KIND_U32S:
       return (value >> 32) % 8 == 0 && inside(p, value >> 32, (uint64_t)(uint32_t)value * 4);
+    case KIND_NETLINK:
+      return netlink_ok(p, value);
     default:
       return 0;
   }

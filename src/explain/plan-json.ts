@@ -3,6 +3,7 @@
  * are decimal strings, since JSON has no other way to keep them exact; byte runs are base64; text that is not UTF-8
  * is `{"base64": …}`.
  */
+import { describeMessage, type NetlinkRequest } from '../kernel/netlink.ts';
 import { type FIELD_KINDS, OPS, type Op, type Plan } from '../kernel/ops.ts';
 
 /** Raised when a reader of the old form would misunderstand the new one. */
@@ -50,6 +51,8 @@ function fieldToJson(kind: keyof typeof FIELD_KINDS, value: unknown): Json {
       return value as readonly string[];
     case 'u32s':
       return value as readonly number[];
+    case 'netlink':
+      return (value as NetlinkRequest).map(describeMessage);
     default:
       return kind satisfies never;
   }

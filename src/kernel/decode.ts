@@ -77,6 +77,7 @@ class Reader {
       case 'str':
         return this.#run(value).toString();
       case 'bytes':
+      case 'netlink':
         return this.#run(value);
       case 'strings':
         return this.strings(value);

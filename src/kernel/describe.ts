@@ -1,6 +1,7 @@
 /** An op as one line, in the shape of the system call it is: `move_mount(rootfs → "/dev")`. Constants appear by name. */
 import { escapeForTerminal } from '../lib/errors.ts';
 import * as K from './constants.ts';
+import { describeMessage, NETLINK_NETFILTER, NETLINK_ROUTE, type NetlinkRequest } from './netlink.ts';
 import { OPS, type Op } from './ops.ts';
 
 export function describeOp(op: Op): string {
@@ -65,6 +66,10 @@ const FSCONFIG: readonly string[] = [
   '',
   'FSCONFIG_CMD_CREATE',
 ];
+const NETLINK_PROTOCOLS: Readonly<Record<number, string>> = {
+  [NETLINK_ROUTE]: 'NETLINK_ROUTE',
+  [NETLINK_NETFILTER]: 'NETLINK_NETFILTER',
+};
 const PRCTL: Readonly<Record<number, string>> = {
   [K.PR_SET_PDEATHSIG]: 'PR_SET_PDEATHSIG',
   [K.PR_SET_KEEPCAPS]: 'PR_SET_KEEPCAPS',
@@ -116,6 +121,7 @@ function show(op: string, field: string, kind: string, value: unknown): string {
   const key = `${op}.${field}`;
   const names = SHOWN[key];
   if (names !== undefined) return flags(BigInt(value as number | bigint), names);
+  if (key === 'netlink_socket.protocol') return NETLINK_PROTOCOLS[Number(value)] ?? String(value);
   if (key === 'fsconfig.command') return FSCONFIG[Number(value)] ?? String(value);
   if (key === 'prctl.option') return PRCTL[Number(value)] ?? String(value);
   if (key === 'mknod.dev' || key === 'check_device.dev')
@@ -124,6 +130,7 @@ function show(op: string, field: string, kind: string, value: unknown): string {
   if (OCTAL.has(key)) return value === 0 ? '0' : `0${Number(value).toString(8)}`;
   if (HEX.has(key)) return `0x${BigInt(value as number | bigint).toString(16)}`;
   if (value instanceof Uint8Array) return `<${value.length} bytes>`;
+  if (kind === 'netlink') return `[${(value as NetlinkRequest).map(describeMessage).join(', ')}]`;
   if (Array.isArray(value)) return `[${value.map((v) => JSON.stringify(v)).join(', ')}]`;
   // Names of descriptors stand without quotes, text with.
   return kind === 'str' || kind === 'bytes' ? JSON.stringify(value) : String(value);

@@ -8,6 +8,7 @@
  * of strings is an array of such references. Everything is little endian and aligned to 8 bytes.
  */
 import { TsrunError } from '../lib/errors.ts';
+import { encodeRequest, type NetlinkRequest, REQUEST_PREFIX_SIZE } from './netlink.ts';
 import {
   type FdName,
   type FIELD_KINDS,
@@ -94,9 +95,24 @@ function encodeField(out: PlanBuffer, at: number, kind: FieldKind, value: unknow
     case 'u32s':
       out.setNumbers(at, value as readonly number[]);
       break;
+    case 'netlink':
+      out.setBytes(at, storedRequest(out, value as NetlinkRequest | Uint8Array));
+      break;
     default:
       kind satisfies never;
   }
+}
+
+/** The messages, and before them where the executor writes the number of a descriptor (0: nowhere), and of which one. */
+function storedRequest(out: PlanBuffer, request: NetlinkRequest | Uint8Array): Buffer {
+  if (request instanceof Uint8Array) return Buffer.from(request);
+  const { bytes, fd } = encodeRequest(request);
+  const prefix = Buffer.alloc(REQUEST_PREFIX_SIZE);
+  if (fd !== undefined) {
+    prefix.writeUInt32LE(fd.at, 0);
+    prefix.writeUInt32LE(out.fdNumber(fd.name), 4);
+  }
+  return Buffer.concat([prefix, bytes]);
 }
 
 /** Where a string or a list was put, and its length in bytes or entries. */

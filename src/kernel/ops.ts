@@ -7,6 +7,8 @@
  * a tolerant op before it found nothing) is skipped.
  */
 
+import type { NetlinkRequest } from './netlink.ts';
+
 /** What a field holds, and how the executor checks it before the first op runs. */
 export const FIELD_KINDS = {
   /** A named descriptor that must be open. */
@@ -25,6 +27,8 @@ export const FIELD_KINDS = {
   strings: 7,
   /** A list of 32-bit numbers (groups). */
   u32s: 8,
+  /** Messages for a netlink socket: netlink.ts. */
+  netlink: 9,
 } as const;
 
 export const OPS = {
@@ -112,6 +116,10 @@ export const OPS = {
 
   // network
   link_up: { code: 75, fields: { name: 'str' } },
+  /** `netns`: the network namespace of the socket; left out, this process's own. */
+  netlink_socket: { code: 76, fields: { into: 'into', protocol: 'u64', netns: 'at' } },
+  /** `what` names for an error message what the request makes; it is not sent. */
+  netlink: { code: 77, fields: { socket: 'fd', what: 'str', request: 'netlink' } },
 
   // what remains on disk
   record_pid: { code: 80, fields: { at: 'at', path: 'str' } },
@@ -132,6 +140,8 @@ interface FieldTypes {
   bytes: Uint8Array | string;
   strings: readonly string[];
   u32s: readonly number[];
+  /** Bytes: a request that was read back from an encoded plan. */
+  netlink: NetlinkRequest | Uint8Array;
 }
 type FieldsOf<N extends OpName> = (typeof OPS)[N]['fields'];
 type OptionalKeys<F> = { [K in keyof F]: F[K] extends 'at' ? K : never }[keyof F];

@@ -1,5 +1,11 @@
 /** Plans with every op and any field values: nothing anyone should run, but all of it must survive the encoding. */
 import {
+  encodeRequest,
+  type NetlinkMessage,
+  NLM_F_ACK,
+  REQUEST_PREFIX_SIZE,
+} from '../../src/kernel/netlink.ts';
+import {
   type FIELD_KINDS,
   OPS,
   type Op,
@@ -39,6 +45,18 @@ export function randomOp(name: OpName, r: Random): Op {
   } as unknown as Op;
 }
 
+function randomMessage(r: Random): NetlinkMessage {
+  const attribute = { name: 'IFLA_IFNAME', type: 3, value: { text: r.pick(['lo', 'eth0']) } };
+  return {
+    name: 'RTM_NEWLINK',
+    type: r.int(65536),
+    flags: NLM_F_ACK,
+    header: Buffer.alloc(16),
+    attributes: [attribute],
+    byHand: [],
+  };
+}
+
 function randomField(kind: keyof typeof FIELD_KINDS, r: Random): unknown {
   const several = <T>(make: () => T): T[] => Array.from({ length: r.int(4) }, make);
   switch (kind) {
@@ -57,6 +75,11 @@ function randomField(kind: keyof typeof FIELD_KINDS, r: Random): unknown {
       return several(() => r.pick(TEXTS));
     case 'u32s':
       return several(() => r.int(2 ** 32));
+    case 'netlink':
+      return Buffer.concat([
+        Buffer.alloc(REQUEST_PREFIX_SIZE),
+        encodeRequest(several(() => randomMessage(r)).concat(randomMessage(r))).bytes,
+      ]);
     default:
       return kind satisfies never;
   }

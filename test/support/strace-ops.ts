@@ -160,6 +160,15 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   copy_winsize: [some(['ioctl'], begins(/TIOC[GS]WINSZ|TCGETS/))],
 
   link_up: [once('socket'), once('ioctl'), once('ioctl')],
+  // In another namespace: this one is remembered, and come back to.
+  netlink_socket: [
+    maybe('open', 'openat'),
+    maybe('setns'),
+    once('socket'),
+    some(['setsockopt']),
+    maybe('setns'),
+  ],
+  netlink: [some(['setsockopt']), once('sendto'), some(['recvfrom', 'recv'])],
 
   // The start time is read from /proc; the file appears whole, by renaming it.
   record_pid: [

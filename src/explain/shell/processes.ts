@@ -23,8 +23,7 @@ type ProcessOps =
   | 'execve'
   | 'open_pty_peer'
   | 'set_controlling_tty'
-  | 'copy_winsize'
-  | 'link_up';
+  | 'copy_winsize';
 
 const NAMESPACES: readonly (readonly [flag: number, name: string])[] = [
   [K.CLONE_NEWUSER, 'user'],
@@ -157,7 +156,6 @@ export const PROCESSES: Translations<ProcessOps> = {
   set_controlling_tty: (op, sh) =>
     sh.impossible(op, 'setsid --ctty could, but the terminal is not a new one.'),
   copy_winsize: (op, sh) => sh.impossible(op, 'there is no new terminal to give a size to.'),
-  link_up: (op, sh) => sh.line(`ip link set dev ${quote(op.name)} up`),
 };
 
 /** The tools were put aside with their loader and libraries: in the container there may be none. */

@@ -3,6 +3,7 @@ import type { OpName, OpOf } from '../../kernel/ops.ts';
 import { CREDENTIALS } from './credentials.ts';
 import { FILES } from './files.ts';
 import { MOUNTS } from './mounts.ts';
+import { NETWORK } from './network.ts';
 import { PROCESSES } from './processes.ts';
 import type { ShellWriter } from './writer.ts';
 
@@ -10,4 +11,10 @@ export type Translations<N extends OpName> = {
   readonly [K in N]: (op: OpOf<K>, sh: ShellWriter) => void;
 };
 
-export const TRANSLATIONS: Translations<OpName> = { ...FILES, ...MOUNTS, ...PROCESSES, ...CREDENTIALS };
+export const TRANSLATIONS: Translations<OpName> = {
+  ...FILES,
+  ...MOUNTS,
+  ...PROCESSES,
+  ...NETWORK,
+  ...CREDENTIALS,
+};

@@ -157,6 +157,8 @@ function mustRefuse(kind: keyof typeof FIELD_KINDS | undefined, value: bigint): 
       return outside(count * 8n) || offset % 8n !== 0n || undefined;
     case 'u32s':
       return outside(count * 4n) || offset % 8n !== 0n;
+    case 'netlink':
+      return outside(count) || offset % 8n !== 0n || undefined;
     default:
       return kind satisfies never;
   }

@@ -19,6 +19,9 @@ const VALUES: Readonly<Record<keyof typeof FIELD_KINDS, unknown>> = {
   bytes: Buffer.from('x'),
   strings: ['x=1', 'x'],
   u32s: [1],
+  netlink: [
+    { name: 'x', type: 1, flags: 0, header: Buffer.alloc(0), attributes: [], byHand: ['ip', 'link', 'show'] },
+  ],
 };
 const SPECIAL: { readonly [N in OpName]?: object } = {
   fsconfig: { command: K.FSCONFIG_SET_STRING, key: 'size', value: '1m' },

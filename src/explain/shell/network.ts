@@ -1,0 +1,15 @@
+/** Ops on links, addresses, routes and rules as commands of ip(8) and nft(8). */
+import type { NetlinkRequest } from '../../kernel/netlink.ts';
+import { quote } from './quote.ts';
+import type { Translations } from './table.ts';
+
+type NetworkOps = 'link_up' | 'netlink_socket' | 'netlink';
+
+export const NETWORK: Translations<NetworkOps> = {
+  link_up: (op, sh) => sh.line(`ip link set dev ${quote(op.name)} up`),
+  netlink_socket: (_op, sh) => sh.comment('ip and nft open a socket of their own.'),
+  netlink(op, sh) {
+    for (const { byHand } of op.request as NetlinkRequest)
+      if (byHand.length > 0) sh.line(byHand.map(quote).join(' '));
+  },
+};
