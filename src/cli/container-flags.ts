@@ -1,13 +1,27 @@
 /** The flags of `run` (and of `explain run`) → what is asked of the container. */
 import { readFileSync } from 'node:fs';
 import type { ContainerOptions } from '../engine/container-options.ts';
+import { parseDevice } from '../engine/host-devices.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import { parseTmpfs, parseVolume } from '../volume/parse.ts';
+import {
+  parseCgroupNamespace,
+  parseOomScore,
+  parseShmSize,
+  parseSysctl,
+  parseUlimits,
+} from './flag-values.ts';
 import { type FlagTable, type FlagValues, type Syntax, usage } from './flags.ts';
 
 export const CONTAINER_FLAGS = {
   'cap-add': { type: 'list', value: 'CAPABILITY', help: 'add a Linux capability, or ALL' },
   'cap-drop': { type: 'list', value: 'CAPABILITY', help: 'drop a Linux capability, or ALL' },
+  cgroupns: { type: 'text', value: 'private|host', help: "a cgroup namespace of its own, or the host's" },
+  device: {
+    type: 'list',
+    value: 'HOST[:CONTAINER][:rwm]',
+    help: 'give it a device of the host, or a directory of devices',
+  },
   entrypoint: { type: 'text', value: 'PROGRAM', help: "replace the image's entrypoint" },
   env: {
     short: 'e',
@@ -16,6 +30,7 @@ export const CONTAINER_FLAGS = {
     help: 'set a variable, or pass on the one of this shell',
   },
   'env-file': { type: 'list', value: 'FILE', help: 'read variables from a file, one NAME=VALUE a line' },
+  hardened: { type: 'switch', help: 'leave out the capabilities MKNOD, NET_RAW and AUDIT_WRITE' },
   hostname: {
     short: 'h',
     type: 'text',
@@ -29,6 +44,11 @@ export const CONTAINER_FLAGS = {
     value: 'none|host',
     help: "a network of its own without interfaces (none), or the host's",
   },
+  'oom-score-adj': {
+    type: 'text',
+    value: 'NUMBER',
+    help: 'which process the kernel ends first when memory runs out: -1000 never, 1000 first',
+  },
   privileged: { type: 'switch', help: 'all capabilities and devices, nothing hidden, no system call filter' },
   'read-only': { type: 'switch', help: 'make the root file system read-only' },
   rm: { type: 'switch', help: 'remove the container when it has ended' },
@@ -37,8 +57,19 @@ export const CONTAINER_FLAGS = {
     value: 'OPTION',
     help: 'seccomp=unconfined, seccomp=FILE, no-new-privileges',
   },
+  'shm-size': { type: 'text', value: 'SIZE', help: 'size of /dev/shm, such as 256m; 64m when not given' },
+  sysctl: {
+    type: 'list',
+    value: 'NAME=VALUE',
+    help: 'set a kernel parameter of its own namespaces',
+  },
   tmpfs: { type: 'list', value: 'PATH[:OPTIONS]', help: 'mount a tmpfs' },
   tty: { short: 't', type: 'switch', help: 'give the program a terminal' },
+  ulimit: {
+    type: 'list',
+    value: 'NAME=SOFT[:HARD]',
+    help: 'limit of each process, such as nofile=1024:4096',
+  },
   user: { short: 'u', type: 'text', value: 'USER[:GROUP]', help: 'name or number of the user' },
   volume: {
     short: 'v',
@@ -77,6 +108,13 @@ export function containerOptions(
     seccomp: security.findLast((s) => s.seccomp !== undefined)?.seccomp ?? 'default',
     noNewPrivileges: security.findLast((s) => s.noNewPrivileges !== undefined)?.noNewPrivileges ?? false,
     privileged: flags.privileged,
+    hardened: parseHardened(flags, syntax),
+    devices: flags.device.map(parseDevice),
+    rlimits: parseUlimits(flags.ulimit),
+    ...optional('oomScoreAdj', parseOomScore(flags['oom-score-adj'], syntax)),
+    sysctls: Object.fromEntries(flags.sysctl.map((entry) => parseSysctl(entry, syntax))),
+    ...optional('shmBytes', parseShmSize(flags['shm-size'], syntax)),
+    cgroupNamespace: parseCgroupNamespace(flags.cgroupns, syntax),
     network: parseNetwork(flags.network, syntax),
     tty: flags.tty,
     interactive: flags.interactive,
@@ -84,8 +122,17 @@ export function containerOptions(
   };
 }
 
-function optional<N extends string>(name: N, value: string | undefined): { readonly [K in N]?: string } {
-  return value === undefined ? {} : ({ [name]: value } as { readonly [K in N]: string });
+function optional<N extends string, T>(name: N, value: T | undefined): { readonly [K in N]?: T } {
+  return value === undefined ? {} : ({ [name]: value } as { readonly [K in N]: T });
+}
+
+function parseHardened(
+  { hardened, privileged }: { readonly hardened: boolean; readonly privileged: boolean },
+  syntax: Syntax,
+): boolean {
+  if (hardened && privileged)
+    throw usage(syntax, '--hardened takes rights away and --privileged gives all of them: choose one');
+  return hardened;
 }
 
 function parseNetwork(value: string | undefined, syntax: Syntax): 'none' | 'host' {

@@ -1,5 +1,6 @@
 /** What a user can ask of a container, parsed; the command line and the API both end up here. */
-import type { MountSpec } from '../spec/runtime.ts';
+import type { MountSpec, RlimitSpec } from '../spec/runtime.ts';
+import type { DeviceRequest } from './host-devices.ts';
 
 export interface ContainerOptions {
   /** Reference or id of the image. */
@@ -24,6 +25,18 @@ export interface ContainerOptions {
   readonly seccomp: 'default' | 'unconfined' | { readonly file: string; readonly text: string };
   readonly noNewPrivileges: boolean;
   readonly privileged: boolean;
+  /** Fewer capabilities than the default ones. */
+  readonly hardened: boolean;
+  readonly devices: readonly DeviceRequest[];
+  /** One for each limit. */
+  readonly rlimits: readonly RlimitSpec[];
+  /** -1000 to 1000; proc_pid_oom_score_adj(5). */
+  readonly oomScoreAdj?: number;
+  /** Name, as sysctl(8) reads it, to value. */
+  readonly sysctls: Readonly<Record<string, string>>;
+  /** Of /dev/shm; 64 MiB when not given. */
+  readonly shmBytes?: number;
+  readonly cgroupNamespace: 'private' | 'host';
   readonly network: 'none' | 'host';
   readonly tty: boolean;
   readonly interactive: boolean;

@@ -10,14 +10,15 @@ import {
   capabilityNames,
   changeCapabilities,
   DEFAULT_CAPABILITIES,
+  HARDENED_CAPABILITIES,
 } from '../security/capabilities.ts';
 import { maskedPaths, READONLY_PATHS } from '../security/paths.ts';
-import { defaultSysctls } from '../security/sysctls.ts';
+import { chooseSysctls } from '../security/sysctls.ts';
 import type { ContainerDefaults } from '../spec/image.ts';
 import type { LinuxSpec, MountSpec, NamespaceSpec, RuntimeSpec } from '../spec/runtime.ts';
 import { engineFileMounts } from './container-files.ts';
 import type { ContainerOptions } from './container-options.ts';
-import { readHostDevices } from './host-devices.ts';
+import { type FoundDevices, findDevices, readHostDevices } from './host-devices.ts';
 
 export interface SpecInput {
   readonly options: ContainerOptions;
@@ -32,6 +33,8 @@ export interface SpecInput {
 const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** A fork bomb ends here, on a host that can count processes: it is not asked for, so lacking it is no error. */
 const DEFAULT_PIDS_LIMIT = 4096;
+/** Docker's. */
+const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
 export function containerSpec(input: SpecInput): RuntimeSpec {
   const { options, image, user, hostname, host } = input;
@@ -53,6 +56,8 @@ export function containerSpec(input: SpecInput): RuntimeSpec {
         effective: user.uid === 0 ? capabilities : [],
       },
       noNewPrivileges: options.noNewPrivileges,
+      rlimits: options.rlimits,
+      ...(options.oomScoreAdj === undefined ? {} : { oomScoreAdj: options.oomScoreAdj }),
     },
     mounts: chooseMounts(input),
     linux: chooseLinux(options, host),
@@ -102,7 +107,8 @@ function chooseEnv({ options, image, user, hostname }: SpecInput): readonly stri
 }
 
 function chooseCapabilities(options: ContainerOptions, host: HostFacts): readonly Capability[] {
-  const basics = options.privileged ? capabilityNames(host.boundingCapabilities) : DEFAULT_CAPABILITIES;
+  const ordinary = options.hardened ? HARDENED_CAPABILITIES : DEFAULT_CAPABILITIES;
+  const basics = options.privileged ? capabilityNames(host.boundingCapabilities) : ordinary;
   return changeCapabilities(basics, { add: options.capAdd, drop: options.capDrop });
 }
 
@@ -124,7 +130,7 @@ function chooseMounts({ options, dir }: SpecInput): readonly MountSpec[] {
       destination: '/dev/shm',
       type: 'tmpfs',
       source: 'shm',
-      options: [...shielded, 'mode=1777', 'size=64m'],
+      options: [...shielded, 'mode=1777', `size=${options.shmBytes ?? DEFAULT_SHM_BYTES}`],
     },
     ...engineFileMounts(dir),
   ];
@@ -149,20 +155,29 @@ function chooseLinux(options: ContainerOptions, host: HostFacts): LinuxSpec {
     'mount',
     'ipc',
     'uts',
-    'cgroup',
+    ...(options.cgroupNamespace === 'host' ? [] : ['cgroup' as const]),
     ...(options.network === 'host' ? [] : ['network' as const]),
   ];
   const own = { network: options.network !== 'host', ipc: true, user: false };
+  const asked = findDevices(options.devices);
   const confined: Partial<LinuxSpec> = options.privileged
-    ? { devices: readHostDevices() }
+    ? { devices: [...readHostDevices(), ...asked.devices] }
     : {
+        devices: asked.devices,
         maskedPaths: maskedPaths(readFileSync('/sys/devices/system/cpu/possible', 'utf8')),
         readonlyPaths: READONLY_PATHS,
       };
   return {
     namespaces: kinds.map((type) => ({ type })),
-    sysctl: defaultSysctls(own),
-    ...(canLimitPids(host.cgroup) ? { resources: { pids: { limit: DEFAULT_PIDS_LIMIT } } } : {}),
+    sysctl: chooseSysctls(options.sysctls, own),
+    resources: chooseResources(asked, host),
     ...confined,
+  };
+}
+
+function chooseResources({ rules }: FoundDevices, host: HostFacts): NonNullable<LinuxSpec['resources']> {
+  return {
+    ...(canLimitPids(host.cgroup) ? { pids: { limit: DEFAULT_PIDS_LIMIT } } : {}),
+    ...(rules.length === 0 ? {} : { devices: rules }),
   };
 }

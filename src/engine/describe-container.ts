@@ -1,5 +1,6 @@
 /** A container as `docker inspect` describes one; the fields this engine has, under Docker's names. */
 import { join } from 'node:path';
+import type { MountSpec } from '../spec/runtime.ts';
 import type { Container } from './container-store.ts';
 import { containerDir, type EnginePaths } from './paths.ts';
 
@@ -31,6 +32,14 @@ export function describeContainer(
       ReadonlyRootfs: root.readonly ?? false,
       Binds: binds.map((m) => `${m.source}:${m.destination}${m.options?.includes('rro') ? ':ro' : ''}`),
       NetworkMode: linux.namespaces.some((n) => n.type === 'network') ? 'none' : 'host',
+      CgroupnsMode: linux.namespaces.some((n) => n.type === 'cgroup') ? 'private' : 'host',
+      OomScoreAdj: process.oomScoreAdj ?? 0,
+      ShmSize: shmBytes(mounts),
+      Ulimits: (process.rlimits ?? []).map(({ type, soft, hard }) => ({
+        Name: type.replace('RLIMIT_', '').toLowerCase(),
+        Soft: soft,
+        Hard: hard,
+      })),
       PidsLimit: linux.resources?.pids?.limit ?? 0,
     },
     GraphDriver: { Name: 'overlay2', Data: { UpperDir: join(dir, 'upper'), WorkDir: join(dir, 'work') } },
@@ -49,4 +58,11 @@ export function describeContainer(
       WorkingDir: process.cwd,
     },
   };
+}
+
+/** 0 when the engine has not made /dev/shm, but a mount of the user's. */
+function shmBytes(mounts: readonly MountSpec[]): number {
+  const shm = mounts.find((m) => m.destination === '/dev/shm' && m.source === 'shm');
+  const size = shm?.options?.find((option) => option.startsWith('size='));
+  return Number(size?.slice('size='.length) ?? 0);
 }

@@ -54,6 +54,8 @@ function explain(op: Op, errno: string, detail: string): Explanation | undefined
         : undefined;
     case 'open_tree':
       return errno === 'ENOENT' ? { message: `the mount source ${op.path} does not exist` } : undefined;
+    case 'write':
+      return explainWrite(op, errno);
     case 'seccomp':
       return errno === 'EACCES'
         ? {
@@ -134,6 +136,22 @@ function explainPlace(
     default:
       return undefined;
   }
+}
+
+function explainWrite(op: Op & { op: 'write' }, errno: string): Explanation | undefined {
+  if (op.at === 'child-proc' && op.path === 'oom_score_adj' && errno === 'EACCES') {
+    return {
+      message: `the OOM score cannot be set to ${Buffer.from(op.data)}: EACCES`,
+      hint: 'root lacks CAP_SYS_RESOURCE on this host, and may only raise the score: give --oom-score-adj a higher value',
+    };
+  }
+  if (op.at !== 'proc') return undefined;
+  const sysctl = `${op.path}`.replace(/^sys\//, '').replaceAll('/', '.');
+  return errno === 'ENOENT'
+    ? { message: `this kernel has no sysctl ${sysctl}`, hint: 'correct the name after --sysctl' }
+    : {
+        message: `the kernel refuses the value ${JSON.stringify(`${Buffer.from(op.data)}`)} for the sysctl ${sysctl}: ${errno}`,
+      };
 }
 
 function explainClone(errno: string): Explanation | undefined {

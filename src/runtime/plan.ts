@@ -20,6 +20,7 @@ import {
 import { planTerminal } from '../mounts/plan-terminal.ts';
 import * as ns from '../namespaces/plan-namespaces.ts';
 import { planLoopback } from '../network/plan-network.ts';
+import { capabilityMask } from '../security/capabilities.ts';
 import { planCredentials } from '../security/plan-credentials.ts';
 import { planRlimits } from '../security/plan-rlimits.ts';
 import { planSeccomp } from '../security/plan-seccomp.ts';
@@ -168,7 +169,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
       ...planRootPropagation(linux.rootfsPropagation),
     ]),
 
-    group('child', 'Limits of the process', planRlimits(process.rlimits ?? [])),
+    group('child', 'Limits of the process', planRlimits(process.rlimits ?? [], mayRaiseLimits(host))),
     group('child', 'Standard input and output', planStdio(input)),
     // With no_new_privs a filter can be loaded without privilege, so it comes last; without it, loading needs
     // CAP_SYS_ADMIN and must come before the capabilities are given up.
@@ -314,6 +315,10 @@ function planStdio({ spec, interactive }: PlanInput): readonly Op[] {
       why: 'The program may open /dev/stdout again only when its user owns the pipe.',
     },
   ];
+}
+
+function mayRaiseLimits({ boundingCapabilities }: HostFacts): boolean {
+  return (boundingCapabilities & capabilityMask(['CAP_SYS_RESOURCE'])) !== 0n;
 }
 
 function planOomScore(score: number | undefined): readonly Op[] {

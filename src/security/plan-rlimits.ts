@@ -3,13 +3,17 @@ import type { Op } from '../kernel/ops.ts';
 import type { RlimitSpec } from '../spec/runtime.ts';
 import { rlimitNumber } from './rlimits.ts';
 
-export function planRlimits(rlimits: readonly RlimitSpec[]): readonly Op[] {
+/** `mayRaise`: whether the caller has CAP_SYS_RESOURCE, without which no hard limit can be raised. */
+export function planRlimits(rlimits: readonly RlimitSpec[], mayRaise: boolean): readonly Op[] {
+  const bound = mayRaise
+    ? 'where the host does not allow as much, the most it allows'
+    : 'at most what the caller has, for root lacks CAP_SYS_RESOURCE here and can raise no limit';
   return rlimits.map(({ type, soft, hard }) => ({
     op: 'setrlimit',
     resource: rlimitNumber(type),
     soft: unlimited(soft),
     hard: unlimited(hard),
-    why: `The limit ${type}; where the host does not allow as much, the most it allows.`,
+    why: `The limit ${type}; ${bound}.`,
   }));
 }
 

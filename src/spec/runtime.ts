@@ -84,6 +84,16 @@ export interface DeviceSpec {
   readonly gid?: number;
 }
 
+/** Which devices a cgroup may use; a field that is left out stands for all. */
+export interface DeviceRule {
+  readonly allow: boolean;
+  readonly type?: 'a' | 'c' | 'b';
+  readonly major?: number;
+  readonly minor?: number;
+  /** Letters of r (read), w (write) and m (mknod). */
+  readonly access?: string;
+}
+
 export interface LinuxSpec {
   readonly namespaces: readonly NamespaceSpec[];
   readonly uidMappings?: readonly IdMapping[];
@@ -98,5 +108,8 @@ export interface LinuxSpec {
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
   readonly rootfsPropagation?: string;
-  readonly resources?: { readonly pids?: { readonly limit: number } };
+  readonly resources?: {
+    readonly pids?: { readonly limit: number };
+    readonly devices?: readonly DeviceRule[];
+  };
 }

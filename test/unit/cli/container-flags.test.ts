@@ -96,3 +96,50 @@ describe('--security-opt', () => {
 test.each(['bridge', '', 'container:x', 'constructor'])('--network %j is refused', (network) => {
   expect(() => options(['--network', network, 'i'])).toThrow(expect.objectContaining({ code: 'USAGE' }));
 });
+
+describe('flags about the kernel', () => {
+  test('are read into what they ask for', () => {
+    const asked = options([
+      ...['--ulimit', 'nofile=1:2', '--ulimit', 'core=0', '--ulimit', 'nofile=3:4'],
+      ...['--sysctl', 'kernel.sem=1=2', '--sysctl', 'net.a.b='],
+      ...['--device', '/dev/fuse:rw', '--device', '/dev/a:/dev/./b'],
+      ...['--oom-score-adj', '-5', '--shm-size', '1.5m', '--cgroupns', 'host', '--hardened', 'i'],
+    ]);
+    expect(asked).toEqual({
+      ...DEFAULT_OPTIONS,
+      image: 'i',
+      rlimits: [
+        { type: 'RLIMIT_NOFILE', soft: 3, hard: 4 },
+        { type: 'RLIMIT_CORE', soft: 0, hard: 0 },
+      ],
+      oomScoreAdj: -5,
+      sysctls: { 'kernel.sem': '1=2', 'net.a.b': '' },
+      shmBytes: 1_572_864,
+      cgroupNamespace: 'host',
+      hardened: true,
+      devices: [
+        { hostPath: '/dev/fuse', containerPath: '/dev/fuse', access: 'rw' },
+        { hostPath: '/dev/a', containerPath: '/dev/b', access: 'rwm' },
+      ],
+    });
+  });
+
+  test.each([
+    ['--oom-score-adj', '1001'],
+    ['--oom-score-adj', '-1001'],
+    ['--oom-score-adj', '1.5'],
+    ['--oom-score-adj', ''],
+    ['--sysctl', 'kernel.sem'],
+    ['--sysctl', '=1'],
+    ['--shm-size', '0'],
+    ['--shm-size', '-1'],
+    ['--shm-size', 'much'],
+    ['--cgroupns', 'public'],
+  ])('%s %j is refused', (flag, value) => {
+    expect(() => options([`${flag}=${value}`, 'i'])).toThrow(expect.objectContaining({ code: 'USAGE' }));
+  });
+
+  test('--hardened and --privileged contradict each other', () => {
+    expect(() => options(['--hardened', '--privileged', 'i'])).toThrow(/choose one/);
+  });
+});

@@ -99,3 +99,24 @@ test('what a container chose to be called does not steer the terminal of whoever
 test('an errno that is not known keeps its number', () => {
   expect(errnoName(4000)).toBe('errno 4000');
 });
+
+describe('a write that the kernel refuses', () => {
+  const write = (at: string, path: string, text: string): Op => ({
+    op: 'write',
+    at,
+    path,
+    data: Buffer.from(text),
+    why: '',
+  });
+  test.each<[Op, Errno, string]>([
+    [write('child-proc', 'oom_score_adj', '-5'), 'EACCES', 'the OOM score cannot be set to -5'],
+    [write('proc', 'sys/net/ipv4/nope', '1'), 'ENOENT', 'this kernel has no sysctl net.ipv4.nope'],
+    [
+      write('proc', 'sys/kernel/sem', 'x'),
+      'EINVAL',
+      'refuses the value "x" for the sysctl kernel.sem: EINVAL',
+    ],
+  ])('is told in words of the flag it came from', (op, errno, message) => {
+    expect(fail(op, errno).message).toContain(message);
+  });
+});
