@@ -1,10 +1,11 @@
 /** The harness has to see what it is there for: each kind of leftover is made on purpose, seen, and removed. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readlinkSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, test } from 'vitest';
 import { type Marks, readHostState } from '../support/host-state.ts';
+import { ip, MACHINE_NETWORK } from '../support/network-host.ts';
 import { openTerminal, useTsrun } from '../support/tsrun.ts';
 
 const tsrun = useTsrun({ images: 'own' });
@@ -54,6 +55,28 @@ describe('the harness sees', () => {
     const make = () => execFileSync('ip', ['link', 'add', 'tsr-a', 'type', 'veth', 'peer', 'name', 'tsr-b']);
     const undo = () => execFileSync('ip', ['link', 'del', 'tsr-a']);
     expect(newWhile(make, undo)).toBe('link tsr-a\nlink tsr-b');
+  });
+
+  test("an address, a route and an element of a set, each in a network namespace that is not the machine's", () => {
+    expect(readlinkSync('/proc/self/ns/net')).not.toBe(readlinkSync(MACHINE_NETWORK));
+    const make = () => {
+      ip('link', 'add', 'tsr-a', 'up', 'type', 'bridge');
+      ip('address', 'add', '192.0.2.1/24', 'dev', 'tsr-a');
+      ip('route', 'add', '198.51.100.0/24', 'via', '192.0.2.2');
+      const rules =
+        'add table inet tsrun; add set inet tsrun s { type ipv4_addr; elements = { 192.0.2.3 }; }';
+      execFileSync('nft', [rules]);
+    };
+    const undo = () => {
+      ip('link', 'del', 'tsr-a');
+      execFileSync('nft', ['delete table inet tsrun']);
+    };
+    expect(newWhile(make, undo).split('\n')).toEqual([
+      'link tsr-a',
+      'address 192.0.2.1 on tsr-a',
+      'route 198.51.100.0/24 on tsr-a',
+      'nft tsrun s "192.0.2.3"',
+    ]);
   });
 
   test('a named network namespace', () => {

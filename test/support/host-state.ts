@@ -1,14 +1,14 @@
 /**
- * What tsrun could leave on a host, as a flat set of readable lines: mounts, cgroups, links, namespaces,
- * processes, shared memory, nft tables, files. Two of them compared say what a test left behind.
+ * What tsrun could leave on a host, as a flat set of readable lines: mounts, cgroups, links, addresses, rules, namespaces,
+ * processes, shared memory, files. Two of them compared say what a test left behind.
  *
  * On a machine where other work goes on (`alone` is false) only what carries this run's marks is read: its
  * directory in a path, its id in the environment of a process.
  */
-import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../../src/lib/errors.ts';
+import { readNetworkState } from './network-host.ts';
 
 export interface Marks {
   /** The directory of this test run: every data root, run root and temporary file is below it. */
@@ -23,11 +23,10 @@ export function readHostState(marks: Marks): Set<string> {
   return new Set([
     ...readMounts(marks),
     ...readCgroups(marks),
-    ...named('link', '/sys/class/net', /^(tsr|veth|br-)/),
     ...named('named network namespace', '/run/netns', /./),
     ...named('shared memory', '/dev/shm', /tsrun/),
     ...readProcesses(marks),
-    ...readNftTables(),
+    ...readNetworkState(),
     ...readFiles(marks.directory),
   ]);
 }
@@ -98,15 +97,6 @@ function isOfThisRun(pid: string, own: OwnProcess, { directory, environment, alo
 function startTime(pid: string): number {
   const stat = readText(`/proc/${pid}/stat`);
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? 0);
-}
-
-function readNftTables(): string[] {
-  if (!existsSync('/usr/sbin/nft')) return [];
-  const { stdout } = spawnSync('/usr/sbin/nft', ['list', 'tables'], { encoding: 'utf8' });
-  return stdout
-    .split('\n')
-    .filter((line) => line.includes('tsrun'))
-    .map((line) => `nft ${line}`);
 }
 
 /** The image store grows when a test loads an image; a temporary name in it is still something left behind. */

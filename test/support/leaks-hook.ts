@@ -1,11 +1,12 @@
 /**
- * Runs before every test file of the container suites: after each test, what tsrun could have left on the host
- * is compared with what was there before, and a difference fails the test with a list.
+ * Runs before every test file of the container suites: it gets a network namespace of its own, and after each test, what
+ * tsrun could have left on the host is compared with what was there before, and a difference fails the test with a list.
  */
 import { mkdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeEach, inject } from 'vitest';
 import { type Marks, readHostState } from './host-state.ts';
+import { enterOwnNetwork } from './network-host.ts';
 
 /** How long the kernel may take to tear down: network namespaces go asynchronously, after their last process. */
 const TEARDOWN_MS = 3000;
@@ -16,6 +17,7 @@ const id = `${process.pid}-${Date.now()}`;
 process.env.TSRUN_TEST_ID = id;
 process.env.TMPDIR = `${directory}/tmp`;
 mkdirSync(process.env.TMPDIR, { recursive: true });
+enterOwnNetwork();
 
 const marks: Marks = {
   directory,

@@ -15,6 +15,7 @@ import type { Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, inject } from 'vitest';
+import { MACHINE_NETWORK } from './network-host.ts';
 import { PROGRAM, REPOSITORY, SLOWNESS } from './under-test.ts';
 
 const IMAGE_TIMEOUT_MS = 300_000;
@@ -92,7 +93,8 @@ export function useTsrun({ images }: Store): Tsrun {
 
 /** The path of an image archive, made by its recipe when it is not in the cache. */
 export async function imageArchive(image: string): Promise<string> {
-  const { stdout } = await promisify(execFile)('bash', [join(REPOSITORY, 'rootfs/build.sh'), image]);
+  const command = ['bash', join(REPOSITORY, 'rootfs/build.sh'), image];
+  const { stdout } = await promisify(execFile)('nsenter', [`--net=${MACHINE_NETWORK}`, '--', ...command]);
   return stdout.trim();
 }
 
