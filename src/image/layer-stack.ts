@@ -69,7 +69,7 @@ export class LayerDirectory {
       }
       top ??= stat;
       found.push(part);
-      if (isOpaque(path)) break;
+      if (parent !== this.parts.at(-1) && isOpaque(path)) break;
     }
     if (top === undefined) return undefined;
     return { kind: 'directory', stat: top, directory: new LayerDirectory(this.#stack, found) };

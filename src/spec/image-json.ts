@@ -18,7 +18,13 @@ export function parseJsonDocument(bytes: Uint8Array, what: string): unknown {
     throw invalid(what, `is ${bytes.length} bytes, above the limit of ${MAX_DOCUMENT_BYTES}`);
   }
   if (!isUtf8(bytes)) throw invalid(what, 'is not valid UTF-8');
-  refuseDeepNesting(bytes, what);
+  const value = parseJson(bytes, what);
+  if (isDeeper(value, MAX_DEPTH)) throw invalid(what, `is nested more than ${MAX_DEPTH} levels deep`);
+  return value;
+}
+
+/** V8's parser needs no stack for nesting; what reads the value afterwards may. */
+function parseJson(bytes: Uint8Array, what: string): unknown {
   try {
     return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString());
   } catch (cause) {
@@ -26,24 +32,9 @@ export function parseJsonDocument(bytes: Uint8Array, what: string): unknown {
   }
 }
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPENING = new Set([0x7b, 0x5b]);
-const CLOSING = new Set([0x7d, 0x5d]);
-
-function refuseDeepNesting(bytes: Uint8Array, what: string): void {
-  let depth = 0;
-  let quoted = false;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i] as number;
-    if (quoted) {
-      if (byte === BACKSLASH) i++;
-      else if (byte === QUOTE) quoted = false;
-    } else if (byte === QUOTE) quoted = true;
-    else if (OPENING.has(byte)) {
-      if (++depth > MAX_DEPTH) throw invalid(what, `is nested more than ${MAX_DEPTH} levels deep`);
-    } else if (CLOSING.has(byte)) depth--;
-  }
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((item) => isDeeper(item, levels - 1));
 }
 
 export function invalid(what: string, problem: string, cause?: unknown): TsrunError {
