@@ -1,6 +1,6 @@
 /** The system call filter a container gets: the default profile's, none, or one that the user's profile describes. */
-import { release } from 'node:os';
 import { TsrunError } from '../lib/errors.ts';
+import { kernelRelease } from '../runtime/host-facts.ts';
 import { DEFAULT_CAPABILITIES } from '../security/capabilities.ts';
 import type { SeccompProgram } from '../security/seccomp-compile.ts';
 import type { HostArch } from '../spec/docker-seccomp.ts';
@@ -23,7 +23,7 @@ export async function chooseSeccomp(
     import('../security/seccomp-default.ts'),
     import('../spec/docker-seccomp.ts'),
   ]);
-  const kernel = profiles.kernelVersionOf(release());
+  const kernel = profiles.kernelVersionOf(kernelRelease());
   if (seccomp === 'default') return compileSeccomp(defaultSeccomp(capabilities, arch, kernel), arch);
   try {
     const { parseExactJson } = await import('../spec/exact-json.ts');

@@ -1,6 +1,5 @@
 /** The files every container gets from the engine: its names and its resolvers, bound over those of the image. */
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { HostPath } from '../lib/brands.ts';
 import { readFileIfThere } from '../lib/files.ts';
 import type { MountSpec } from '../spec/runtime.ts';
@@ -18,7 +17,7 @@ const LOOPBACK = [
 export function engineFileMounts(dir: HostPath): readonly MountSpec[] {
   return ['hostname', 'hosts', 'resolv.conf'].map((file) => ({
     destination: `/etc/${file}`,
-    source: join(dir, file),
+    source: `${dir}/${file}`,
     options: ['bind'],
   }));
 }
@@ -35,5 +34,5 @@ export function engineFiles(hostname: string, network: 'none' | 'host'): Readonl
 
 export function writeEngineFiles(dir: HostPath, hostname: string, network: 'none' | 'host'): void {
   for (const [file, text] of Object.entries(engineFiles(hostname, network)))
-    writeFileSync(join(dir, file), text, { mode: 0o644 });
+    writeFileSync(`${dir}/${file}`, text, { mode: 0o644 });
 }

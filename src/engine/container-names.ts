@@ -1,6 +1,5 @@
 /** Names of containers: links in a directory, `names/web -> <id>`. Making the link takes the name. */
 import { symlinkSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
 import { FileLock } from '../image/locks.ts';
 import { type ContainerId, hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
@@ -21,7 +20,7 @@ export function reserveName(paths: EnginePaths, id: ContainerId, name: string | 
     );
   }
   if (takeName(paths, id, name)) return name;
-  const holder = readLinkIfThere(join(paths.names, name)) ?? 'that has just ended';
+  const holder = readLinkIfThere(`${paths.names}/${name}`) ?? 'that has just ended';
   throw new TsrunError(
     'NAME_IN_USE',
     `Cannot name a container ${name}: the name is taken by container ${holder.slice(0, 12)}`,
@@ -39,7 +38,7 @@ function reserveRandomName(paths: EnginePaths, id: ContainerId): string {
 function takeName(paths: EnginePaths, id: ContainerId, name: string): boolean {
   using _locked = lockNames(paths);
   try {
-    symlinkSync(id, join(paths.names, name));
+    symlinkSync(id, `${paths.names}/${name}`);
     return true;
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false;
@@ -50,7 +49,7 @@ function takeName(paths: EnginePaths, id: ContainerId, name: string): boolean {
 /** Gives back the name of a container, but not if another one has taken it meanwhile. */
 export function releaseName(paths: EnginePaths, id: ContainerId, name: string): void {
   using _locked = lockNames(paths);
-  const link = join(paths.names, name);
+  const link = `${paths.names}/${name}`;
   if (readLinkIfThere(link) === id) unlinkSync(link);
 }
 
@@ -59,7 +58,7 @@ export function listNames(
   paths: EnginePaths,
 ): readonly { readonly name: string; readonly id: ContainerId }[] {
   return namesIn(paths.names).flatMap((name) => {
-    const id = readLinkIfThere(join(paths.names, name));
+    const id = readLinkIfThere(`${paths.names}/${name}`);
     return id === undefined ? [] : [{ name, id: id as ContainerId }];
   });
 }

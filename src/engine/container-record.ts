@@ -1,6 +1,5 @@
 /** A container on disk: what it was made from (config.json), and what became of it (owner, pid, exit). */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { native } from '../kernel/native.ts';
 import { exitCodeOf } from '../kernel/report.ts';
 import type { ContainerId, Digest } from '../lib/brands.ts';
@@ -36,7 +35,7 @@ export type ContainerState =
   | { readonly status: 'exited'; readonly exitCode: number; readonly finishedAtMs: number | undefined };
 
 export function readRecord(paths: EnginePaths, id: ContainerId): ContainerRecord | undefined {
-  const file = join(containerDir(paths, id), 'config.json');
+  const file = `${containerDir(paths, id)}/config.json`;
   const text = readFileIfThere(file);
   if (text === undefined) return undefined;
   try {
@@ -55,9 +54,9 @@ export function readRecord(paths: EnginePaths, id: ContainerId): ContainerRecord
 
 /** Derived from what is on disk and which processes live; nobody has to be told when a container dies. */
 export function readState(paths: EnginePaths, id: ContainerId): ContainerState {
-  const running = parseMark(readFileIfThere(join(runDir(paths, id), 'pid')));
+  const running = parseMark(readFileIfThere(`${runDir(paths, id)}/pid`));
   if (running !== undefined && isAlive(running)) return { status: 'running', process: running };
-  const exit = readFileIfThere(join(containerDir(paths, id), 'exit'));
+  const exit = readFileIfThere(`${containerDir(paths, id)}/exit`);
   if (exit !== undefined) {
     const { waitStatus, finishedAtMs } = JSON.parse(exit) as { waitStatus: number; finishedAtMs: number };
     return { status: 'exited', exitCode: exitCodeOf(waitStatus), finishedAtMs };

@@ -1,6 +1,5 @@
 /** Containers by id and name: reserve, find, list, remove, and sweep what a killed helper left. */
 import { existsSync, mkdirSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { ImageUse } from '../image/remove.ts';
 import { checkErrno, native } from '../kernel/native.ts';
 import { removeTree } from '../kernel/remove-tree.ts';
@@ -58,9 +57,9 @@ export function containerDirectories(paths: EnginePaths, id: ContainerId): reado
   return [
     { path: runDir(paths, id), mode: 0o700 },
     { path: dir, mode: 0o710 },
-    { path: hostPath(join(dir, 'upper')), mode: 0o755 },
-    { path: hostPath(join(dir, 'work')), mode: 0o700 },
-    { path: hostPath(join(dir, 'rootfs')), mode: 0o700 },
+    { path: hostPath(`${dir}/upper`), mode: 0o755 },
+    { path: hostPath(`${dir}/work`), mode: 0o700 },
+    { path: hostPath(`${dir}/rootfs`), mode: 0o700 },
   ];
 }
 
@@ -69,7 +68,7 @@ export function createDirectories(paths: EnginePaths, id: ContainerId): void {
 }
 
 export function writeRecord(paths: EnginePaths, record: ContainerRecord): void {
-  writeFileSync(join(containerDir(paths, record.id), 'config.json'), `${stringifyExactJson(record)}\n`, {
+  writeFileSync(`${containerDir(paths, record.id)}/config.json`, `${stringifyExactJson(record)}\n`, {
     mode: 0o600,
   });
 }
@@ -137,7 +136,7 @@ export function removeContainer(paths: EnginePaths, record: ContainerNames): voi
 /** What a container that removes itself takes away, in this order; its name can be nobody else's as long as it lives. */
 export function ownedPaths(paths: EnginePaths, id: ContainerId, name: string): readonly OwnedPath[] {
   return [
-    { path: hostPath(join(paths.names, name)), what: 'the name of the container' },
+    { path: hostPath(`${paths.names}/${name}`), what: 'the name of the container' },
     ...ownedTrees(paths, id),
   ];
 }
@@ -178,7 +177,7 @@ function removeCgroup(id: ContainerId): void {
   const { v2Mount } = readCgroupHost();
   if (v2Mount === undefined) return;
   try {
-    rmdirSync(join(v2Mount, cgroupName(id)));
+    rmdirSync(`${v2Mount}/${cgroupName(id)}`);
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
   }

@@ -1,5 +1,4 @@
 /** A container as `docker inspect` describes one; the fields this engine has, under Docker's names. */
-import { join } from 'node:path';
 import type { MountSpec } from '../spec/runtime.ts';
 import type { Container } from './container-store.ts';
 import { containerDir, type EnginePaths } from './paths.ts';
@@ -42,7 +41,7 @@ export function describeContainer(
       })),
       PidsLimit: linux.resources?.pids?.limit ?? 0,
     },
-    GraphDriver: { Name: 'overlay2', Data: { UpperDir: join(dir, 'upper'), WorkDir: join(dir, 'work') } },
+    GraphDriver: { Name: 'overlay2', Data: { UpperDir: `${dir}/upper`, WorkDir: `${dir}/work` } },
     Mounts: binds.map((m) => ({
       Type: 'bind',
       Source: m.source,

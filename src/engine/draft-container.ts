@@ -1,6 +1,5 @@
 /** image + options → everything that is known of a container before anything of it is made, and from that its plan. */
 import { statSync } from 'node:fs';
-import { join } from 'node:path';
 import { readFileFromLayers } from '../image/layer-view.ts';
 import type { ResolvedImage } from '../image/resolved.ts';
 import { type ResolvedUser, resolveUser } from '../image/user.ts';
@@ -86,10 +85,10 @@ function overlayRoot(
     kind: 'overlay',
     layersDir: paths.layers,
     lower: image.layers.map(layerName).toReversed(),
-    upper: hostPath(join(dir, 'upper')),
-    work: hostPath(join(dir, 'work')),
+    upper: hostPath(`${dir}/upper`),
+    work: hostPath(`${dir}/work`),
     discarded,
-    mountPoint: hostPath(join(dir, 'rootfs')),
+    mountPoint: hostPath(`${dir}/rootfs`),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Where an engine keeps what lasts (the data root) and what ends with the machine's uptime (the run root). docs/on-disk.md. */
 import { existsSync, mkdirSync, statfsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { type ContainerId, type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf, reasonOf, TsrunError } from '../lib/errors.ts';
 
@@ -27,17 +27,17 @@ export function enginePaths(env: NodeJS.ProcessEnv): EnginePaths {
   return {
     dataRoot: hostPath(dataRoot),
     runRoot: hostPath(runRoot),
-    layers: hostPath(join(dataRoot, 'layers')),
-    containers: hostPath(join(dataRoot, 'containers')),
-    names: hostPath(join(dataRoot, 'names')),
+    layers: hostPath(`${dataRoot}/layers`),
+    containers: hostPath(`${dataRoot}/containers`),
+    names: hostPath(`${dataRoot}/names`),
   };
 }
 
 export const containerDir = (paths: EnginePaths, id: ContainerId): HostPath =>
-  hostPath(join(paths.containers, id));
-export const runDir = (paths: EnginePaths, id: ContainerId): HostPath => hostPath(join(paths.runRoot, id));
+  hostPath(`${paths.containers}/${id}`);
+export const runDir = (paths: EnginePaths, id: ContainerId): HostPath => hostPath(`${paths.runRoot}/${id}`);
 export const ownerLink = (paths: EnginePaths, id: ContainerId): HostPath =>
-  hostPath(join(paths.runRoot, `${id}.owner`));
+  hostPath(`${paths.runRoot}/${id}.owner`);
 
 /** Makes the directories, after having refused a data root in which no overlay can be mounted. */
 export function prepareRoots(paths: EnginePaths): void {

@@ -1,12 +1,10 @@
 /** The main job: image + options → container on disk → plan → running program. */
-import { join } from 'node:path';
 import { openImageStore } from '../image/store.ts';
 import type { KernelDoor } from '../kernel/door.ts';
 import type { Plan } from '../kernel/ops.ts';
 import { type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf, reasonOf, TsrunError } from '../lib/errors.ts';
 import { checkRoot } from '../runtime/host-facts.ts';
-import { launch } from '../runtime/launch.ts';
 import { engineFiles, writeEngineFiles } from './container-files.ts';
 import { reserveName } from './container-names.ts';
 import type { ContainerOptions } from './container-options.ts';
@@ -79,6 +77,7 @@ export async function runContainer(
   options: ContainerOptions,
   door: KernelDoor,
 ): Promise<number> {
+  const { launch } = await import('../runtime/launch.ts');
   return launch(await prepareContainer(paths, options, []), door);
 }
 
@@ -104,7 +103,7 @@ export async function explainContainer(
   return {
     plan: planDraft(paths, draft, options.name ?? 'explained', []),
     directories: containerDirectories(paths, draft.id),
-    files: files.map(([name, text]) => ({ path: hostPath(join(dir, name)), text })),
+    files: files.map(([name, text]) => ({ path: hostPath(`${dir}/${name}`), text })),
     layers: image.layers.map((layer) => ({ name: layerName(layer), path: layer.diffPath })),
   };
 }

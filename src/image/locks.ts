@@ -3,7 +3,6 @@
  * crash leaves one behind. Work (load, import, a run that is about to mount) shares the store; removal has it alone.
  */
 import { closeSync, openSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { checkErrno, native } from '../kernel/native.ts';
 import type { HostPath } from '../lib/brands.ts';
 
@@ -47,7 +46,7 @@ export class FileLock implements Disposable {
     for (let delayMs = 5; ; delayMs = Math.min(delayMs * 2, 100)) {
       const lock = FileLock.try(path, mode);
       if (lock) return lock;
-      await sleep(delayMs);
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
     }
   }
 

@@ -3,10 +3,8 @@
  * opens the library in half a millisecond; elsewhere koffi does. Both are hidden behind the same table of
  * plain functions: integers and buffers in, integers out, and -errno for an error.
  */
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { getSystemErrorName } from 'node:util';
 import { TsrunError } from '../lib/errors.ts';
 
 type CType = 'i32' | 'u32' | 'i64' | 'u64' | 'string' | 'buffer';
@@ -48,25 +46,25 @@ export type NativeLibrary = {
   ) => JsType<(typeof SIGNATURES)[N]['return']>;
 };
 
-const require = createRequire(import.meta.url);
+const THIS_FILE = fileURLToPath(import.meta.url);
 let library: NativeLibrary | undefined;
 
 /** The folder that holds libtsrun.so and tsrun-exec: beside the bundle when installed, native/build in the sources. */
 export function nativeDirectory(): string {
-  const here = dirname(fileURLToPath(import.meta.url));
-  return import.meta.url.endsWith('.ts') ? join(here, '../../native/build') : here;
+  const here = dirname(THIS_FILE);
+  return THIS_FILE.endsWith('.ts') ? join(here, '../../native/build') : here;
 }
 
 /** The native library, loaded at the first call. */
 export function native(): NativeLibrary {
-  library ??= load(join(nativeDirectory(), 'libtsrun.so'));
+  library ??= load(`${nativeDirectory()}/libtsrun.so`);
   return library;
 }
 
 /** Throws a system error for a negative result (-errno), and hands back any other. */
 export function checkErrno(result: number, tried: string): number {
   if (result >= 0) return result;
-  const name = getSystemErrorName(result);
+  const name = process.getBuiltinModule('node:util').getSystemErrorName(result);
   throw Object.assign(new Error(`${tried}: ${name}`), { code: name, errno: result });
 }
 
@@ -123,6 +121,7 @@ function loadWithKoffi(path: string): NativeLibrary {
     string: 'const char *',
     buffer: 'void *',
   };
+  const require = process.getBuiltinModule('node:module').createRequire(THIS_FILE);
   const lib = (require('koffi') as Koffi).load(path);
   return bindLazily((name, s) =>
     lib.func(

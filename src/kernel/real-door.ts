@@ -3,7 +3,6 @@
  * waits for it, or it becomes the helper: then nothing of Node is left while the container runs.
  */
 import { closeSync, readFileSync, readSync } from 'node:fs';
-import { join } from 'node:path';
 import type { KernelDoor, Launched } from './door.ts';
 import { encodePlan } from './encode.ts';
 import { checkErrno, native, nativeDirectory } from './native.ts';
@@ -45,7 +44,7 @@ export function becomeHelper(plan: Plan): never {
  * it through /proc/PID/exe, and must not be able to write to it (CVE-2019-5736).
  */
 function prepare(plan: Plan, cloexec: 0 | 1): { helper: number; plan: number; report: number } {
-  const program = readFileSync(join(nativeDirectory(), 'tsrun-exec'));
+  const program = readFileSync(`${nativeDirectory()}/tsrun-exec`);
   const encoded = encodePlan(plan);
   const lib = native();
   return {

@@ -36,6 +36,8 @@ const REPLACEABLE_IN_PROC = new Set(
 
 /** What lies over /proc could take the place of the files that give up rights: /proc/self/attr (CVE-2019-16884). */
 function checkDestination({ destination, type }: MountSpec): void {
+  // Most paths need no closer look: no name comes into a path by normalizing it, which costs half a millisecond of a cold start.
+  if (!destination.includes('proc')) return;
   const path = posix.normalize(`/${destination}`).replace(/(.)\/$/, '$1');
   if (path !== '/proc' && !path.startsWith('/proc/')) return;
   if ((path === '/proc' && type === 'proc') || REPLACEABLE_IN_PROC.has(path)) return;

@@ -13,7 +13,11 @@ const PROGRAM = `
   const fd = lib.tsr_memfd_sealed('test', Buffer.from('hello'), 5n, 1);
   console.log(JSON.stringify([fstatSync(fd).size, lib.tsr_flock(999, 1), lib.tsr_kill(process.pid, 1n, 0)]));
 `;
-const WITHOUT_FFI = "Object.defineProperty(process, 'getBuiltinModule', { value: () => undefined });";
+const WITHOUT_FFI = `
+  const load = process.getBuiltinModule;
+  const value = (name) => (name === 'node:ffi' ? undefined : load(name));
+  Object.defineProperty(process, 'getBuiltinModule', { value });
+`;
 const EBADF = -9;
 const ESRCH = -3;
 
