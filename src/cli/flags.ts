@@ -1,8 +1,7 @@
 /**
- * Flags as Docker has them, read from a table. node:util's parseArgs splits the words; what a word means, where the flags
- * end and what is wrong with them is said here.
+ * Flags as Docker has them (Go's pflag), read from a table: `--name value`, `--name=value`, `-n value`, `-nvalue`, `-n=value`, and
+ * letters of switches together, `-it`. node:util's parseArgs would take a millisecond of a cold start, and leaves half of it to do.
  */
-import { parseArgs } from 'node:util';
 import { EXIT_ENGINE, TsrunError } from '../lib/errors.ts';
 
 export interface Flag {
@@ -44,51 +43,73 @@ export function parseFlags<const T extends FlagTable>(
   args: readonly string[],
   syntax: Syntax,
 ): Parsed<T> {
-  const options = Object.fromEntries(
-    Object.entries(table).map(([name, flag]) => [
-      name,
-      {
-        type: flag.type === 'switch' ? ('boolean' as const) : ('string' as const),
-        ...(flag.short === undefined ? {} : { short: flag.short }),
-      },
-    ]),
-  );
-  const { tokens } = parseArgs({
-    args: [...args],
-    options,
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  });
-  const values: Record<string, boolean | string | string[] | undefined> = Object.fromEntries(
-    Object.entries(table).map(([name, { type }]) => [
-      name,
-      type === 'switch' ? false : type === 'list' ? [] : undefined,
-    ]),
-  );
+  const values: Record<string, boolean | string | string[] | undefined> = {};
+  for (const name in table) values[name] = emptyValue(table[name] as Flag);
   const rest: string[] = [];
-  for (const token of tokens) {
-    if (token.kind === 'positional') {
-      if (syntax.stopsAtFirstWord) return { flags: values as FlagValues<T>, rest: args.slice(token.index) };
-      rest.push(token.value);
-    } else if (token.kind === 'option') {
-      const flag = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
-      if (flag === undefined) throw usage(syntax, `unknown flag: ${token.rawName}`);
+  for (let at = 0; at < args.length; ) {
+    const word = args[at++] as string;
+    if (word === '--') {
+      rest.push(...args.slice(at));
+      break;
+    }
+    if (word === '-' || !word.startsWith('-')) {
+      rest.push(word);
+      if (!syntax.stopsAtFirstWord) continue;
+      rest.push(...args.slice(at));
+      break;
+    }
+    for (const { shown, name, given } of spelledOut(table, word)) {
+      const flag = Object.hasOwn(table, name) ? table[name] : undefined;
+      if (flag === undefined) throw usage(syntax, `unknown flag: ${shown}`);
       if (flag.type === 'switch') {
-        const given = token.value === undefined ? true : SWITCH_WORDS.get(token.value);
-        if (given === undefined)
-          throw usage(syntax, `${token.rawName} takes true or false, not ${JSON.stringify(token.value)}`);
-        values[token.name] = given;
-      } else if (token.value === undefined) {
-        throw usage(syntax, `flag needs an argument: ${token.rawName}`);
-      } else if (flag.type === 'list') {
-        (values[token.name] as string[]).push(token.value);
-      } else {
-        values[token.name] = token.value;
+        values[name] = switchValue(given ?? 'true', shown, syntax);
+        continue;
       }
+      const value = given ?? args[at++];
+      if (value === undefined) throw usage(syntax, `flag needs an argument: ${shown}`);
+      if (flag.type === 'list') (values[name] as string[]).push(value);
+      else values[name] = value;
     }
   }
   return { flags: values as FlagValues<T>, rest };
+}
+
+function emptyValue({ type }: Flag): false | [] | undefined {
+  return type === 'switch' ? false : type === 'list' ? [] : undefined;
+}
+
+function switchValue(text: string, shown: string, syntax: Syntax): boolean {
+  const value = SWITCH_WORDS.get(text);
+  if (value === undefined) throw usage(syntax, `${shown} takes true or false, not ${JSON.stringify(text)}`);
+  return value;
+}
+
+interface SpelledFlag {
+  /** As the user wrote it, for messages. */
+  readonly shown: string;
+  readonly name: string;
+  /** The value that stands in the same word. */
+  readonly given?: string;
+}
+
+/** The flags in one word: a long one, or letters, of which the first that is no switch takes the rest as its value. */
+function spelledOut(table: FlagTable, word: string): readonly SpelledFlag[] {
+  if (word.startsWith('--')) {
+    const equals = word.indexOf('=');
+    if (equals < 0) return [{ shown: word, name: word.slice(2) }];
+    return [{ shown: word.slice(0, equals), name: word.slice(2, equals), given: word.slice(equals + 1) }];
+  }
+  const found: SpelledFlag[] = [];
+  for (let at = 1; at < word.length; at++) {
+    const shown = `-${word[at]}`;
+    const name = Object.keys(table).find((long) => table[long]?.short === word[at]) ?? '';
+    const behind = word.slice(at + 1);
+    if (behind.startsWith('=')) return [...found, { shown, name, given: behind.slice(1) }];
+    if (behind !== '' && table[name]?.type !== 'switch' && name !== '')
+      return [...found, { shown, name, given: behind }];
+    found.push({ shown, name });
+  }
+  return found;
 }
 
 export function usage({ verb }: Syntax, message: string): TsrunError {

@@ -21,6 +21,8 @@ describe('flags as Docker takes them', () => {
     [['-ti'], { interactive: true, tty: true }],
     [['-e', 'A=b'], { env: ['A=b'] }],
     [['-eA=b'], { env: ['A=b'] }],
+    [['-e=A=b'], { env: ['A=b'] }],
+    [['-i=false', '-t=true'], { interactive: false, tty: true }],
     [['--env', 'A=b'], { env: ['A=b'] }],
     [['--env=A=b'], { env: ['A=b'] }],
     [['--env=A=', '-e', 'B'], { env: ['A=', 'B'] }],
@@ -73,6 +75,10 @@ describe('the words after the flags', () => {
     expect(run(...args).rest).toEqual(rest);
   });
 
+  test('a hyphen alone is a word', () => {
+    expect(list('-', '--rm')).toMatchObject({ flags: { rm: true }, rest: ['-'] });
+  });
+
   test('of a verb that takes names may stand before its flags', () => {
     expect(list('one', '--rm', 'two')).toMatchObject({ flags: { rm: true }, rest: ['one', 'two'] });
   });
@@ -83,6 +89,8 @@ describe('what is no flag', () => {
     [['--unknown'], 'unknown flag: --unknown'],
     [['-x'], 'unknown flag: -x'],
     [['-itx'], 'unknown flag: -x'],
+    [['-xe'], 'unknown flag: -x'],
+    [['-i=maybe'], '-i takes true or false, not "maybe"'],
     [['--constructor'], 'unknown flag: --constructor'],
     [['--__proto__=1'], 'unknown flag: --__proto__'],
     [['--no-rm'], 'unknown flag: --no-rm'],
