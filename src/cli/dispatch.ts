@@ -2,6 +2,7 @@
 import { enginePaths } from '../engine/paths.ts';
 import { TsrunError } from '../lib/errors.ts';
 import { helpOf } from './flags.ts';
+import { print } from './print.ts';
 import { report } from './report.ts';
 import type { Verb } from './verb.ts';
 import { VERSION } from './version.ts';
@@ -44,7 +45,7 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
   try {
     const [word, next] = argv;
     if (word === '--version' || word === '-v' || word === 'version')
-      return print(`tsrun version ${VERSION}\n`);
+      return printed(`tsrun version ${VERSION}\n`);
     if (word === undefined || word === 'help' || word === '--help' || word === '-h')
       return await printHelp(word === 'help' ? argv.slice(1) : []);
     const long = `${word} ${next ?? ''}`;
@@ -69,11 +70,6 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
   }
 }
 
-function print(text: string): number {
-  process.stdout.write(text);
-  return 0;
-}
-
 async function printHelp(words: readonly string[]): Promise<number> {
   const asked = Object.hasOwn(VERBS, words.join(' ')) ? VERBS[words.join(' ')] : undefined;
   if (asked !== undefined) return printVerbHelp((await asked()).verb);
@@ -82,12 +78,17 @@ async function printHelp(words: readonly string[]): Promise<number> {
   );
   const width = Math.max(...verbs.map(([name]) => name.length));
   const lines = verbs.map(([name, summary]) => `  ${name.padEnd(width)}  ${summary}\n`).join('');
-  return print(
+  return printed(
     `Usage: tsrun COMMAND [flags] [arguments]\n\nRuns containers straight on Linux: namespaces, cgroups, overlayfs.\n\nCommands:\n${lines}\nSee 'tsrun COMMAND --help'. Data is kept in /var/lib/tsrun (TSRUN_ROOT names another directory).\n`,
   );
 }
 
 function printVerbHelp(verb: Verb): number {
   const flags = Object.keys(verb.flags).length === 0 ? '' : `\nFlags:\n${helpOf(verb.flags)}`;
-  return print(`Usage: tsrun ${verb.synopsis}\n\n${verb.summary}\n${flags}`);
+  return printed(`Usage: tsrun ${verb.synopsis}\n\n${verb.summary}\n${flags}`);
+}
+
+function printed(text: string): number {
+  print(text);
+  return 0;
 }

@@ -1,8 +1,8 @@
 /** `tsrun explain run …`: the plan of exactly that container, to be read, or to be run by hand. */
-
 import { explainContainer } from '../engine/run-container.ts';
 import { CONTAINER_FLAGS, containerOptions } from './container-flags.ts';
 import { type FlagTable, parseFlags, type Syntax, usage } from './flags.ts';
+import { print } from './print.ts';
 import type { Context, Verb } from './verb.ts';
 
 const FLAGS = {
@@ -62,8 +62,4 @@ async function printJson({ plan }: Explained): Promise<void> {
 async function printScript(explained: Explained, command: readonly string[]): Promise<void> {
   const { planToShell } = await import('../explain/shell/script.ts');
   print(planToShell(explained, command));
-}
-
-function print(text: string): void {
-  process.stdout.write(text);
 }

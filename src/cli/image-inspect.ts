@@ -2,6 +2,7 @@
 import { openImageStore } from '../image/store.ts';
 import { forEach } from './each.ts';
 import { checkCount, parseFlags, type Syntax } from './flags.ts';
+import { print } from './print.ts';
 import type { Context, Verb } from './verb.ts';
 
 const SYNTAX: Syntax = { verb: 'image inspect' };
@@ -21,6 +22,6 @@ async function run(args: readonly string[], { paths }: Context): Promise<number>
   const status = await forEach(rest, async (name) => {
     found.push(await store.inspect(name));
   });
-  process.stdout.write(`${JSON.stringify(found, null, 4)}\n`);
+  print(`${JSON.stringify(found, null, 4)}\n`);
   return status;
 }

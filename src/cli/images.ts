@@ -1,6 +1,7 @@
 /** `tsrun images`: the images there are. */
 import { openImageStore } from '../image/store.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax } from './flags.ts';
+import { print } from './print.ts';
 import { ago, formatTable, humanSize } from './table.ts';
 import type { Context, Verb } from './verb.ts';
 
@@ -28,7 +29,7 @@ async function run(args: readonly string[], { paths }: Context): Promise<number>
   const id = (digest: string) =>
     flags['no-trunc'] ? digest : digest.slice(digest.indexOf(':') + 1).slice(0, 12);
   if (flags.quiet) {
-    process.stdout.write(images.map((image) => `${id(image.id)}\n`).join(''));
+    print(images.map((image) => `${id(image.id)}\n`).join(''));
     return 0;
   }
   const now = Date.now();
@@ -39,6 +40,6 @@ async function run(args: readonly string[], { paths }: Context): Promise<number>
     image.created === undefined ? 'N/A' : ago(Date.parse(image.created), now),
     humanSize(image.sizeBytes),
   ]);
-  process.stdout.write(formatTable(['REPOSITORY', 'TAG', 'IMAGE ID', 'CREATED', 'SIZE'], rows));
+  print(formatTable(['REPOSITORY', 'TAG', 'IMAGE ID', 'CREATED', 'SIZE'], rows));
   return 0;
 }

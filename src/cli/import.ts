@@ -4,6 +4,7 @@ import { openImageStore } from '../image/store.ts';
 import { checkRoot } from '../runtime/host-facts.ts';
 import { archiveInput } from './archive-input.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax } from './flags.ts';
+import { print } from './print.ts';
 import type { Context, Verb } from './verb.ts';
 
 const FLAGS = {
@@ -35,6 +36,6 @@ async function run(args: readonly string[], { paths }: Context): Promise<number>
     ...(name === undefined ? {} : { name }),
     ...(flags.message === undefined ? {} : { message: flags.message }),
   });
-  process.stdout.write(`${id}\n`);
+  print(`${id}\n`);
   return 0;
 }

@@ -1,9 +1,9 @@
 /** `tsrun inspect`: everything known of containers, as JSON in Docker's shape. */
-
 import { findContainer } from '../engine/container-store.ts';
 import { describeContainer } from '../engine/describe-container.ts';
 import { forEach } from './each.ts';
 import { checkCount, parseFlags, type Syntax } from './flags.ts';
+import { print } from './print.ts';
 import type { Context, Verb } from './verb.ts';
 
 const SYNTAX: Syntax = { verb: 'inspect' };
@@ -22,6 +22,6 @@ async function run(args: readonly string[], { paths }: Context): Promise<number>
   const status = await forEach(rest, (name) => {
     found.push(describeContainer(paths, findContainer(paths, name)));
   });
-  process.stdout.write(`${JSON.stringify(found, null, 4)}\n`);
+  print(`${JSON.stringify(found, null, 4)}\n`);
   return status;
 }

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { findContainer, signalContainer } from '../engine/container-store.ts';
 import { forEach } from './each.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax, usage } from './flags.ts';
+import { print } from './print.ts';
 import type { Context, Verb } from './verb.ts';
 
 const FLAGS = {
@@ -23,7 +24,7 @@ function run(args: readonly string[], { paths }: Context): Promise<number> {
   const signal = signalNumber(flags.signal ?? 'KILL');
   return forEach(rest, (name) => {
     signalContainer(findContainer(paths, name), signal);
-    process.stdout.write(`${name}\n`);
+    print(`${name}\n`);
   });
 }
 

@@ -1,10 +1,10 @@
 /** `tsrun load`: take images from an archive or an OCI directory into the store. */
-
 import { prepareRoots } from '../engine/paths.ts';
 import { openImageStore } from '../image/store.ts';
 import { checkRoot } from '../runtime/host-facts.ts';
 import { archiveInput } from './archive-input.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax } from './flags.ts';
+import { print } from './print.ts';
 import type { Context, Verb } from './verb.ts';
 
 const FLAGS = {
@@ -35,7 +35,7 @@ async function run(args: readonly string[], { paths }: Context): Promise<number>
   for (const { names, id } of loaded) {
     const lines =
       names.length === 0 ? [`Loaded image ID: ${id}\n`] : names.map((name) => `Loaded image: ${name}\n`);
-    process.stdout.write(lines.join(''));
+    print(lines.join(''));
   }
   return 0;
 }

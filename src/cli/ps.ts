@@ -3,6 +3,7 @@ import type { ContainerState } from '../engine/container-record.ts';
 import { type Container, listContainers, sweep } from '../engine/container-store.ts';
 import { escapeForTerminal } from '../lib/errors.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax } from './flags.ts';
+import { print } from './print.ts';
 import { ago, formatTable } from './table.ts';
 import type { Context, Verb } from './verb.ts';
 
@@ -22,7 +23,7 @@ function run(args: readonly string[], { paths }: Context): number {
   const shown = listContainers(paths).filter(({ state }) => flags.all || state.status === 'running');
   const id = ({ record }: Container) => (flags['no-trunc'] ? record.id : record.id.slice(0, 12));
   if (flags.quiet) {
-    process.stdout.write(shown.map((c) => `${id(c)}\n`).join(''));
+    print(shown.map((c) => `${id(c)}\n`).join(''));
     return 0;
   }
   const now = Date.now();
@@ -34,7 +35,7 @@ function run(args: readonly string[], { paths }: Context): number {
     shownState(c.state, Date.parse(c.record.created), now),
     c.record.name,
   ]);
-  process.stdout.write(formatTable(['CONTAINER ID', 'IMAGE', 'COMMAND', 'CREATED', 'STATUS', 'NAMES'], rows));
+  print(formatTable(['CONTAINER ID', 'IMAGE', 'COMMAND', 'CREATED', 'STATUS', 'NAMES'], rows));
   return 0;
 }
 

@@ -5,6 +5,7 @@ import { stopAndRemove } from '../engine/stop-and-remove.ts';
 import { TsrunError } from '../lib/errors.ts';
 import { forEach } from './each.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax } from './flags.ts';
+import { print } from './print.ts';
 import type { Context, Verb } from './verb.ts';
 
 const FLAGS = {
@@ -27,7 +28,7 @@ function run(args: readonly string[], { paths }: Context): Promise<number> {
     const container = flags.force ? findIfThere(paths, name) : findContainer(paths, name);
     if (container === undefined) return;
     await stopAndRemove(paths, container, flags.force);
-    process.stdout.write(`${name}\n`);
+    print(`${name}\n`);
   });
 }
 

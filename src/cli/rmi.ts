@@ -3,6 +3,7 @@ import { imageUses } from '../engine/container-store.ts';
 import { openImageStore } from '../image/store.ts';
 import { forEach } from './each.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax } from './flags.ts';
+import { print } from './print.ts';
 import type { Context, Verb } from './verb.ts';
 
 const FLAGS = {
@@ -25,7 +26,7 @@ function run(args: readonly string[], { paths }: Context): Promise<number> {
       force: flags.force,
       uses: () => imageUses(paths),
     });
-    process.stdout.write(untagged.map((tag) => `Untagged: ${tag}\n`).join(''));
-    if (deleted !== undefined) process.stdout.write(`Deleted: ${deleted}\n`);
+    print(untagged.map((tag) => `Untagged: ${tag}\n`).join(''));
+    if (deleted !== undefined) print(`Deleted: ${deleted}\n`);
   });
 }
