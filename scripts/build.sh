@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes dist/: what a user installs. One minified bundle, the native parts and the launcher beside it, and
-# V8's compiled code of the bundle, so that a cold start compiles nothing.
+# Makes dist/: what a user installs. The minified bundle, the native parts and the launcher beside it, and
+# V8's compiled code of what a run calls, so that a cold start compiles nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,23 +9,15 @@ new=$(mktemp -d -p . .dist-XXXXXX)
 trap 'rm -rf "$new"' EXIT
 chmod 755 "$new"
 
-# CommonJS, in one file: Node starts it without its loader for ES modules. What a verb imports when it is called is a
-# function in it that is not run before.
-bundle() {
-  node_modules/.bin/esbuild "$1" --outfile="$new/$2" --bundle --format=cjs --platform=node --target=node26 --charset=ascii \
-    --minify --legal-comments=none --external:koffi --external:node:ffi --log-level=warning \
-    --define:import.meta.url=bundleUrl --banner:js='const bundleUrl=require("node:url").pathToFileURL(__filename).href;'
-}
-bundle scripts/bundle-entry.ts tsrun.cjs
-bundle src/cli/main.ts main.cjs
+node=node_modules/node/bin/node
+"$node" scripts/bundle.ts "$new"
 install -m 755 native/build/libtsrun.so native/build/tsrun-exec "$new"
-install -m 755 -D bin/tsrun "$new/bin/tsrun"
+install -m 755 -D native/build/tsrun "$new/bin/tsrun"
 
 rm -rf dist
 mv "$new" dist
 # The code cache holds the functions that one command called: a container that was run, which only root can; for
 # others the help of `run`.
-node=node_modules/node/bin/node
 write_cache() { "$node" --disable-warning=ExperimentalWarning scripts/write-code-cache.ts dist "$@"; }
 write_cache_of_run() {
   local work status=0

@@ -6,17 +6,21 @@
 import { readFileSync } from 'node:fs';
 import { Script } from 'node:vm';
 
-/** `directory` holds main.cjs and perhaps main.cache; `require` is that of the file that starts. */
-export function runBundle(directory: string, require: NodeJS.Require): Script {
+/**
+ * `directory` holds main.cjs and perhaps main.cache. `module` becomes the module of main.cjs, which the chunks require by its
+ * name; `require` is a function of a file in the directory.
+ */
+export function runBundle(directory: string, module: NodeJS.Module, require: NodeJS.Require): Script {
   const filename = `${directory}/main.cjs`;
   // The bundle is plain ASCII, which needs no decoding.
   const source = readFileSync(filename, 'latin1');
   const cachedData = readIfThere(`${directory}/main.cache`);
-  const script = new Script(`(function(require,__filename){${source}\n})`, {
+  const script = new Script(`(function(exports,require,module,__filename,__dirname){${source}\n})`, {
     filename,
     ...(cachedData === undefined ? {} : { cachedData }),
   });
-  script.runInThisContext()(require, filename);
+  require.cache[filename] = module;
+  script.runInThisContext()(module.exports, require, module, filename, directory);
   return script;
 }
 
