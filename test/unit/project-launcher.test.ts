@@ -1,8 +1,8 @@
-/** bin/tsrun, and the script that adds up the results of the suites. */
+/** What starts tsrun, and the script that adds up the results of the suites. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
@@ -13,33 +13,108 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-describe('bin/tsrun', () => {
-  test('works through a symlink from anywhere', () => {
-    const link = join(directory, 'tsrun-link');
-    symlinkSync(join(REPOSITORY, 'bin/tsrun'), link);
-    expect(execFileSync(link, ['--version'], { cwd: '/', encoding: 'utf8' })).toMatch(/^tsrun version \d/);
+/** The script of a checkout, and the program of dist/ in a directory of its own, since dist/ need not have been built. */
+const LAUNCHERS = { 'bin/tsrun': checkout, 'native/launcher': installed } as const;
+
+/** A copy of the launcher with its program and, if asked for, its Node around it; returns the launcher's path. */
+function checkout(root: string, node: boolean): string {
+  mkdirSync(join(root, 'bin'), { recursive: true });
+  cpSync(join(REPOSITORY, 'bin/tsrun'), join(root, 'bin/tsrun'));
+  symlinkSync(join(REPOSITORY, 'src'), join(root, 'src'));
+  if (node) symlinkSync(join(REPOSITORY, 'node_modules'), join(root, 'node_modules'));
+  return join(root, 'bin/tsrun');
+}
+
+function installed(root: string, node: boolean): string {
+  mkdirSync(join(root, 'dist/bin'), { recursive: true });
+  cpSync(join(REPOSITORY, 'native/build/tsrun'), join(root, 'dist/bin/tsrun'));
+  writeFileSync(
+    join(root, 'dist/tsrun.cjs'),
+    `import(${JSON.stringify(join(REPOSITORY, 'src/cli/main.ts'))});`,
+  );
+  if (node) symlinkSync(join(REPOSITORY, 'node_modules'), join(root, 'node_modules'));
+  return join(root, 'dist/bin/tsrun');
+}
+
+describe.each(Object.entries(LAUNCHERS))('%s', (_name, install) => {
+  let root = '';
+  let launcher = '';
+  beforeAll(() => {
+    root = mkdtempSync(join(directory, 'launcher-'));
+    launcher = install(root, true);
+  });
+
+  test('works through symlinks from anywhere', () => {
+    symlinkSync(launcher, join(root, 'link'));
+    symlinkSync('link', join(root, 'link-to-link'));
+    for (const link of ['link', 'link-to-link'])
+      expect(execFileSync(join(root, link), ['--version'], { cwd: '/', encoding: 'utf8' })).toMatch(
+        /^tsrun version \d/,
+      );
+  });
+
+  test('works when called by a relative path', () => {
+    expect(execFileSync('./tsrun', ['--version'], { cwd: dirname(launcher), encoding: 'utf8' })).toMatch(
+      /^tsrun version/,
+    );
   });
 
   test('works when found by PATH', () => {
-    const env = { ...process.env, PATH: `${REPOSITORY}/bin:${process.env.PATH}` };
+    const env = { ...process.env, PATH: `${dirname(launcher)}:${process.env.PATH}` };
     expect(execFileSync('sh', ['-c', 'tsrun --version'], { cwd: '/', env, encoding: 'utf8' })).toMatch(
       /^tsrun version/,
     );
   });
 
   test('lets no warning of Node reach the user', () => {
-    const { stderr } = spawnSync(join(REPOSITORY, 'bin/tsrun'), ['--version'], { encoding: 'utf8' });
+    const { stderr } = spawnSync(launcher, ['--version'], { encoding: 'utf8' });
     expect(stderr).toBe('');
   });
 
+  test('keeps the words of Node that are meant for tsrun', () => {
+    const { status, stderr } = spawnSync(launcher, ['--env-file', '/nowhere'], { encoding: 'utf8' });
+    expect(stderr).toMatch(/'--env-file' is not a tsrun command/);
+    expect(status).toBe(125);
+  });
+
   test('says what to do when its Node is not installed', () => {
-    const copy = join(directory, 'checkout/bin');
-    mkdirSync(copy, { recursive: true });
-    cpSync(join(REPOSITORY, 'bin/tsrun'), join(copy, 'tsrun'));
-    const { status, stderr } = spawnSync(join(copy, 'tsrun'), ['--version'], { encoding: 'utf8' });
+    const alone = install(mkdtempSync(join(directory, 'alone-')), false);
+    const { status, stderr } = spawnSync(alone, ['--version'], { encoding: 'utf8' });
     expect(status).toBe(125);
     expect(stderr).toMatch(/cannot find the Node it runs on.*\nhint: run `npm run setup`/);
   });
+});
+
+describe('native/launcher', () => {
+  test.each(['dist/node_modules', 'node_modules', '../node_modules'])('finds Node in %s', (place) => {
+    const root = join(mkdtempSync(join(directory, 'places-')), 'node_modules/tsrun');
+    const launcher = installed(root, false);
+    const node = place === '../node_modules' ? join(root, '../node') : join(root, place, 'node');
+    mkdirSync(dirname(node), { recursive: true });
+    symlinkSync(join(REPOSITORY, 'node_modules/node'), node);
+    expect(execFileSync(launcher, ['--version'], { encoding: 'utf8' })).toMatch(/^tsrun version/);
+  });
+
+  test('says why its Node cannot be started', () => {
+    const root = mkdtempSync(join(directory, 'broken-'));
+    const launcher = installed(root, false);
+    mkdirSync(join(root, 'node_modules/node/bin'), { recursive: true });
+    writeFileSync(join(root, 'node_modules/node/bin/node'), 'text', { mode: 0o644 });
+    const { status, stderr } = spawnSync(launcher, ['--version'], { encoding: 'utf8' });
+    expect(status).toBe(125);
+    expect(stderr).toMatch(/cannot start .*node_modules\/node\/bin\/node: Permission denied\nhint: /);
+  });
+
+  test.runIf(process.geteuid?.() === 0)(
+    'says what it lacks where /proc is not mounted (root may change its root)',
+    () => {
+      const root = mkdtempSync(join(directory, 'no-proc-'));
+      cpSync(join(REPOSITORY, 'native/build/tsrun'), join(root, 'tsrun'));
+      const { status, stderr } = spawnSync('chroot', [root, '/tsrun', '--version'], { encoding: 'utf8' });
+      expect(status).toBe(125);
+      expect(stderr).toMatch(/cannot read \/proc\/self\/exe: .*\nhint: .*mount -t proc/);
+    },
+  );
 });
 
 describe('the summary of the suites', () => {

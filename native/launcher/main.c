@@ -1,0 +1,61 @@
+/*
+ * tsrun as it is installed, dist/bin/tsrun: starts the bundle beside it with the Node it is pinned to (the npm package
+ * `node`). bin/tsrun does the same for a checkout; a shell takes a millisecond longer.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Docker's exit status for an error of the engine. */
+enum { EXIT_ENGINE = 125 };
+
+/* From dist/: where npm has put the package in dist/ itself, in the checkout, and beside tsrun's own. */
+static const char *const NODE_PLACES[] = {"node_modules", "../node_modules", "../.."};
+
+static int fail(const char *tried, const char *path, const char *hint) {
+  fprintf(stderr, "tsrun: cannot %s %s: %s\nhint: %s\n", tried, path, strerror(errno), hint);
+  return EXIT_ENGINE;
+}
+
+/*
+ * The directory above that of this program. The kernel's link has no symbolic link left in it, whatever the program was called
+ * by; argv[0] is only what the caller chose to say, and would have to be looked up in PATH.
+ */
+static int find_root(char root[PATH_MAX]) {
+  ssize_t length = readlink("/proc/self/exe", root, PATH_MAX - 1);
+  if (length < 0) return -1;
+  root[length] = '\0';
+  for (int levels = 0; levels < 2; levels++) *strrchr(root, '/') = '\0';
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  char root[PATH_MAX], script[PATH_MAX + 16], node[PATH_MAX + 64];
+  if (find_root(root) < 0) return fail("read", "/proc/self/exe", "tsrun needs the proc file system: mount -t proc proc /proc");
+  snprintf(script, sizeof script, "%s/tsrun.cjs", root);
+
+  char **args = calloc((size_t)argc + 4, sizeof *args);
+  if (args == NULL) return fail("start", script, "free some memory");
+  args[0] = node;
+  /* The FFI door is an experimental module of Node; its warning is nothing the user can act on. */
+  args[1] = "--disable-warning=ExperimentalWarning";
+  /* Without it Node takes `--env-file FILE` out of the words that are tsrun's. */
+  args[2] = "--";
+  args[3] = script;
+  for (int i = 1; i < argc; i++) args[i + 3] = argv[i];
+
+  for (size_t i = 0; i < sizeof NODE_PLACES / sizeof *NODE_PLACES; i++) {
+    snprintf(node, sizeof node, "%s/%s/node/bin/node", root, NODE_PLACES[i]);
+    execv(node, args);
+    if (errno != ENOENT && errno != ENOTDIR) return fail("start", node, "run `npm rebuild node` where tsrun is installed");
+  }
+  fprintf(stderr,
+          "tsrun: cannot find the Node it runs on: node_modules/node/bin/node, from %s\n"
+          "hint: run `npm run setup` in the checkout, or `npm rebuild node` where tsrun is installed\n",
+          root);
+  return EXIT_ENGINE;
+}
