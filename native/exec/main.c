@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 
 #include "run.h"
+#include "service.h"
 #include "syscalls.h"
 
 extern char **environ;
@@ -116,6 +117,7 @@ static int run(const char *plan_fd, const char *report_fd) {
     report->state = STATE_RUNNING;
     monitor_serve(&r);
   }
+  services_end(&r); /* before the cleanup: their sockets keep the network namespace alive */
   run_cleanup(&r, failed);
   if (failed) become_reporter(&plan, plan_fd, report_fd);
   return exit_code(report);

@@ -37,6 +37,8 @@ _Static_assert(offsetof(struct report, detail) == REPORT_DETAIL, "layout");
 _Static_assert(offsetof(struct report, ops) == REPORT_OPS, "layout");
 _Static_assert(sizeof(struct report_op) == REPORT_OP_SIZE, "layout");
 
+#define MAX_SERVICES 2
+
 struct run {
   const struct plan *plan;
   struct report *report;
@@ -46,6 +48,8 @@ struct run {
   int is_child;
   pid_t child;
   int pidfd;
+  pid_t services[MAX_SERVICES]; /* service.h */
+  int n_services;
 };
 
 /* An op: a result >= 0, or -errno. */
