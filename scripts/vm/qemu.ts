@@ -10,9 +10,15 @@ import type { VmOptions } from './options.ts';
 const QEMU = '/usr/bin/qemu-system-x86_64';
 const MODULES = ['virtio_pci', 'virtio_console', '9pnet_virtio', '9p', 'overlay'];
 
+/**
+ * All that can be had but protection keys: with them V8 (Node 22 to 26) guards the pages of compiled code, and a Node
+ * that runs WebAssembly, as it does to strip types, ends in SIGSEGV or a failed check, once in 20 starts when emulated.
+ */
+const CPU = 'max,-pku';
+
 const ACCELERATION = {
-  kvm: ['-accel', 'kvm', '-cpu', 'max'],
-  tcg: ['-accel', 'tcg,thread=multi', '-cpu', 'max'],
+  kvm: ['-accel', 'kvm', '-cpu', CPU],
+  tcg: ['-accel', 'tcg,thread=multi', '-cpu', CPU],
 };
 
 /** No mitigations: emulation pays for them many times over, and no secret lives in this machine. */
