@@ -350,7 +350,7 @@ describe('a failure in the middle', () => {
       { linux: { namespaces: namespaces(...STANDARD_NAMESPACES), sysctl: { 'net.ipv4.ip_forward': 'yes' } } },
       'write',
       'EINVAL',
-      /path="sys\/net\/ipv4\/ip_forward", data="yes"\): EINVAL/,
+      /refuses the value "yes" for the sysctl net\.ipv4\.ip_forward: EINVAL/,
     ],
     [
       'a hostname that is too long',

@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildSync } from 'esbuild';
+import { rolldown } from 'rolldown';
 import type { TestProject } from 'vitest/node';
 import { INSTALLED, NATIVE_DIRECTORY } from './under-test.ts';
 
@@ -23,11 +23,11 @@ declare module 'vitest' {
 const OVERLAYFS_SUPER_MAGIC = 0x794c7630;
 const PLAN_RUNNER = join(import.meta.dirname, 'run-plan.ts');
 
-export default function prepare(project: TestProject): () => void {
+export default async function prepare(project: TestProject): Promise<() => void> {
   const testDirectory = mkdtempSync(join(placeForDataRoots(), 'tsrun-test-'));
   project.provide('testDirectory', testDirectory);
   project.provide('ptyProgram', buildPtyProgram());
-  project.provide('planRunner', INSTALLED ? bundlePlanRunner(testDirectory) : PLAN_RUNNER);
+  project.provide('planRunner', INSTALLED ? await bundlePlanRunner(testDirectory) : PLAN_RUNNER);
   return () => rmSync(testDirectory, { recursive: true, force: true });
 }
 
@@ -51,22 +51,12 @@ function buildPtyProgram(): string {
   return program;
 }
 
-/** One script as scripts/build.sh makes them, with the native parts of dist/ beside it: it starts without its TypeScript. */
-function bundlePlanRunner(testDirectory: string): string {
+/** One script as scripts/bundle.ts makes them, with the native parts of dist/ beside it: it starts without its TypeScript. */
+async function bundlePlanRunner(testDirectory: string): Promise<string> {
   const directory = join(testDirectory, 'plan-runner');
   const script = join(directory, 'run-plan.cjs');
-  buildSync({
-    entryPoints: [PLAN_RUNNER],
-    outfile: script,
-    bundle: true,
-    format: 'cjs',
-    platform: 'node',
-    target: 'node26',
-    external: ['koffi', 'node:ffi'],
-    define: { 'import.meta.url': 'bundleUrl' },
-    banner: { js: 'const bundleUrl=require("node:url").pathToFileURL(__filename).href;' },
-    logLevel: 'warning',
-  });
+  const program = await rolldown({ input: PLAN_RUNNER, platform: 'node', external: ['koffi'] });
+  await program.write({ file: script, format: 'cjs', codeSplitting: false });
   for (const name of ['libtsrun.so', 'tsrun-exec'])
     symlinkSync(join(NATIVE_DIRECTORY, name), join(directory, name));
   return script;
