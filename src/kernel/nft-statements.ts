@@ -36,6 +36,7 @@ const FIELDS = {
   'meta l4proto': meta(NFT_META_L4PROTO, 1),
   'ip saddr': payload(NFT_PAYLOAD_NETWORK_HEADER, 12, 4, 'ip'),
   'ip daddr': payload(NFT_PAYLOAD_NETWORK_HEADER, 16, 4, 'ip'),
+  'ip6 saddr': payload(NFT_PAYLOAD_NETWORK_HEADER, 8, 16, 'ip6'),
   'ip6 daddr': payload(NFT_PAYLOAD_NETWORK_HEADER, 24, 16, 'ip6'),
   'th dport': payload(NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2),
 } satisfies Record<string, FieldSource>;
@@ -76,7 +77,7 @@ export function isFamily(family: Family): Statement {
   return { words: `meta nfproto ${FAMILIES[family].words}`, expressions: checkFamily(family) };
 }
 
-/** The rule goes on for a packet from (`ip saddr`) or to (`ip daddr`) 127.0.0.0/8. */
+/** The rule goes on for a packet from or to 127.0.0.0/8. */
 export function isLoopback(field: 'ip saddr' | 'ip daddr'): Statement {
   const offset = { 'ip saddr': 12, 'ip daddr': 16 }[field];
   return {
@@ -87,6 +88,13 @@ export function isLoopback(field: 'ip saddr' | 'ip daddr'): Statement {
       compare('==', Uint8Array.of(127)),
     ],
   };
+}
+
+/** The rule goes on for a packet to ::1. */
+export function isToLoopback6(): Statement {
+  const loopback = Buffer.alloc(16);
+  loopback[15] = 1;
+  return { words: 'ip6 daddr ::1', expressions: [...load(['ip6 daddr']), compare('==', loopback)] };
 }
 
 /** The rule goes on when the packet is for an address of this host itself. */
@@ -167,11 +175,11 @@ export function counter(): Statement {
   };
 }
 
-const VERDICTS = { drop: 0, accept: 1 } as const;
+const VERDICTS = { drop: 0, accept: 1, return: -5 } as const;
 
-/** The end of this hook's rules in this table; other tables have a say of their own. */
+/** The end of this hook's rules in this table; other tables have a say of their own. `return`: of this chain's rules. */
 export function verdict(name: keyof typeof VERDICTS): Statement {
-  return immediate(name, [be32('NFTA_VERDICT_CODE', 1, VERDICTS[name])]);
+  return immediate(name, [be32('NFTA_VERDICT_CODE', 1, VERDICTS[name] >>> 0)]);
 }
 
 /** On with the rules of another chain, and back at its end. */

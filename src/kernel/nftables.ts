@@ -287,7 +287,10 @@ function setUserdata(key: readonly SetType[], comment: string): Attribute {
   const BIG_ENDIAN = 2;
   const [only, ...others] = key;
   const order = others.length > 0 ? 0 : only === 'ifname' ? HOST_ENDIAN : BIG_ENDIAN;
-  const bytes = Buffer.concat([Uint8Array.of(KEY_BYTE_ORDER, 4, order, 0, 0, 0), commentBytes(COMMENT, comment)]);
+  const bytes = Buffer.concat([
+    Uint8Array.of(KEY_BYTE_ORDER, 4, order, 0, 0, 0),
+    commentBytes(COMMENT, comment),
+  ]);
   return { name: 'NFTA_SET_USERDATA', type: 13, value: { bytes, shown: JSON.stringify(comment) } };
 }
 

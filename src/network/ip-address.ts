@@ -104,7 +104,9 @@ function parseIpv6(text: string): bigint | undefined {
 function withoutDots(text: string): string {
   const [, before = '', dotted = ''] = /^(.*:)([\d.]+)$/.exec(text) ?? [];
   const ipv4 = parseIpv4(dotted);
-  return ipv4 === undefined ? text : `${before}${(ipv4 >> 16n).toString(16)}:${(ipv4 & 0xffffn).toString(16)}`;
+  return ipv4 === undefined
+    ? text
+    : `${before}${(ipv4 >> 16n).toString(16)}:${(ipv4 & 0xffffn).toString(16)}`;
 }
 
 function parseWords(text: string): number[] | undefined {

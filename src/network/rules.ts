@@ -5,6 +5,7 @@
  */
 import type { NetlinkMessage } from '../kernel/netlink.ts';
 import {
+  counter,
   dnatByMap,
   isDnat,
   isEstablished,
@@ -12,9 +13,9 @@ import {
   isForThisHost,
   isIn,
   isLoopback,
+  isToLoopback6,
   jump,
   masquerade,
-  counter,
   type Statement,
   verdict,
 } from '../kernel/nft-statements.ts';
@@ -31,7 +32,7 @@ import {
   type SetElement,
   type SetValue,
 } from '../kernel/nftables.ts';
-import { AF_INET, type Address } from '../kernel/rtnetlink.ts';
+import { type Address, AF_INET } from '../kernel/rtnetlink.ts';
 
 export const RULES_TABLE = 'tsrun';
 /** The comment of the table: another one was made by another version of tsrun, and is replaced. */
@@ -48,6 +49,11 @@ const INSIDE: NftSet = {
   key: ['ifname', 'ifname'],
   comment: 'each bridge with itself: rules cannot compare two interfaces',
 };
+const SELF_COMMENT = 'each container with published ports, with itself';
+const SELF = {
+  ip: { name: 'self4', key: ['ipv4_addr', 'ipv4_addr'], comment: SELF_COMMENT },
+  ip6: { name: 'self6', key: ['ipv6_addr', 'ipv6_addr'], comment: SELF_COMMENT },
+} satisfies Record<string, NftSet>;
 /** Published at one address of the host, and at all of them; a rule tries the first before the second. */
 const PUBLISHED = {
   ip: {
@@ -74,7 +80,14 @@ function publishMap(
   };
 }
 
-const SETS = [BRIDGES, INTERNAL, INSIDE, ...Object.values(PUBLISHED).flatMap(({ at, any }) => [at, any])];
+const SETS = [
+  BRIDGES,
+  INTERNAL,
+  INSIDE,
+  SELF.ip,
+  SELF.ip6,
+  ...Object.values(PUBLISHED).flatMap(({ at, any }) => [at, any]),
+];
 
 interface Chain {
   readonly name: string;
@@ -129,13 +142,22 @@ const CHAINS: readonly Chain[] = [
     name: 'prerouting',
     hook: { type: 'nat', hook: 'prerouting', priority: DSTNAT },
     rules: [
-      { why: 'from outside and from containers to a port of the host', statements: [isForThisHost(), jump('publish')] },
+      {
+        why: 'from outside and from containers to a port of the host',
+        statements: [isForThisHost(), jump('publish')],
+      },
     ],
   },
   {
     name: 'output',
     hook: { type: 'nat', hook: 'output', priority: DSTNAT },
-    rules: [{ why: 'from the host to a port of its own', statements: [isForThisHost(), jump('publish')] }],
+    rules: [
+      {
+        why: 'IPv6 has no route_localnet: the port is refused at ::1, and clients turn to 127.0.0.1',
+        statements: [isToLoopback6(), verdict('return')],
+      },
+      { why: 'from the host to a port of its own', statements: [isForThisHost(), jump('publish')] },
+    ],
   },
   {
     name: 'postrouting',
@@ -148,6 +170,14 @@ const CHAINS: readonly Chain[] = [
       {
         why: 'an answer to loopback would stay in the container',
         statements: [isIn(['oifname'], 'bridges'), isLoopback('ip saddr'), masquerade()],
+      },
+      {
+        why: 'a container behind its own published port would answer itself',
+        statements: [isIn(['ip saddr', 'ip daddr'], 'self4'), masquerade()],
+      },
+      {
+        why: 'a container behind its own published port would answer itself',
+        statements: [isIn(['ip6 saddr', 'ip6 daddr'], 'self6'), masquerade()],
       },
       {
         why: 'nobody outside knows the way to addresses of containers',
@@ -249,15 +279,21 @@ export function portElements(
   addresses: readonly Address[],
   ports: readonly PublishedPort[],
 ): readonly RuleElement[] {
-  return ports.flatMap((port) =>
+  const comment = `container ${container}`;
+  const published = ports.flatMap((port) =>
     addresses
       .filter(({ family }) => port.hostAddress === undefined || port.hostAddress.family === family)
-      .map((address) => portElement(container, address, port)),
+      .map((address) => portElement(comment, address, port)),
   );
+  const itself = addresses.map((address) => ({
+    set: SELF[familyOf(address)],
+    element: { key: [address, address], comment },
+  }));
+  return published.length === 0 ? [] : [...published, ...itself];
 }
 
-function portElement(container: string, address: Address, port: PublishedPort): RuleElement {
-  const { at, any } = PUBLISHED[address.family === AF_INET ? 'ip' : 'ip6'];
+function portElement(comment: string, address: Address, port: PublishedPort): RuleElement {
+  const { at, any } = PUBLISHED[familyOf(address)];
   const host = port.hostAddress;
   const everywhere = host === undefined || host.bytes.every((byte) => byte === 0);
   return {
@@ -265,10 +301,12 @@ function portElement(container: string, address: Address, port: PublishedPort): 
     element: {
       key: [...(everywhere ? [] : [host]), protocolValue(port.protocol), portValue(port.hostPort)],
       data: [address, portValue(port.containerPort)],
-      comment: `container ${container}`,
+      comment,
     },
   };
 }
+
+const familyOf = ({ family }: Address) => (family === AF_INET ? 'ip' : 'ip6');
 
 const PROTOCOL_NUMBERS: Readonly<Record<PortProtocol, number>> = { tcp: 6, udp: 17 };
 
