@@ -6,12 +6,9 @@
 
 #define TSR_EXPORT __attribute__((visibility("default")))
 
-/* A memfd named `name` that holds `len` bytes of `data` and is sealed against any change.
- * `cloexec` 0 leaves it open across execve. Returns the descriptor. memfd_create(2), fcntl(2) F_ADD_SEALS. */
-TSR_EXPORT int32_t tsr_memfd_sealed(const char *name, const uint8_t *data, uint64_t len, int32_t cloexec);
-
-/* An empty memfd of `size` zero bytes that can be written: the memory in which the helper reports. */
-TSR_EXPORT int32_t tsr_memfd(const char *name, uint64_t size, int32_t cloexec);
+/* A memfd named `name` that holds `len` bytes of `data`; when `sealed`, nobody can change it any more. `cloexec` 0 leaves it
+ * open across execve. Returns the descriptor. memfd_create(2), fcntl(2) F_ADD_SEALS. */
+TSR_EXPORT int32_t tsr_memfd(const char *name, const uint8_t *data, uint64_t len, int32_t sealed, int32_t cloexec);
 
 /* Starts `tsrun-exec run plan report` from the descriptor `helper` and returns its pid. The clone shares memory until the
  * exec, so it costs the same however large this process is. clone(2) CLONE_VM, CLONE_VFORK. */

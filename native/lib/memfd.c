@@ -1,4 +1,4 @@
-/* Sealed memory files: what the helper is handed can no longer be changed by anyone. */
+/* Memory files for the helper: what it is handed is sealed, what it reports in is not. */
 #define _GNU_SOURCE
 #include "tsrun.h"
 
@@ -13,8 +13,8 @@ static int fail_closing(int fd) {
   return -error;
 }
 
-int32_t tsr_memfd_sealed(const char *name, const uint8_t *data, uint64_t len, int32_t cloexec) {
-  int fd = memfd_create(name, MFD_ALLOW_SEALING | (cloexec ? MFD_CLOEXEC : 0));
+int32_t tsr_memfd(const char *name, const uint8_t *data, uint64_t len, int32_t sealed, int32_t cloexec) {
+  int fd = memfd_create(name, (sealed ? MFD_ALLOW_SEALING : 0) | (cloexec ? MFD_CLOEXEC : 0));
   if (fd < 0) return -errno;
   for (uint64_t done = 0; done < len;) {
     ssize_t n = write(fd, data + done, len - done);
@@ -22,12 +22,6 @@ int32_t tsr_memfd_sealed(const char *name, const uint8_t *data, uint64_t len, in
     if (n < 0) return fail_closing(fd);
     done += (uint64_t)n;
   }
-  if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) return fail_closing(fd);
+  if (sealed && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) return fail_closing(fd);
   return fd;
-}
-
-int32_t tsr_memfd(const char *name, uint64_t size, int32_t cloexec) {
-  int fd = memfd_create(name, cloexec ? MFD_CLOEXEC : 0);
-  if (fd < 0) return -errno;
-  return ftruncate(fd, (off_t)size) < 0 ? fail_closing(fd) : fd;
 }

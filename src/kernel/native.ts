@@ -16,8 +16,7 @@ interface Signature {
 
 /** Every function of libtsrun.so (native/tsrun.h has the same list with its contracts). */
 const SIGNATURES = {
-  tsr_memfd_sealed: { return: 'i32', arguments: ['string', 'buffer', 'u64', 'i32'] },
-  tsr_memfd: { return: 'i32', arguments: ['string', 'u64', 'i32'] },
+  tsr_memfd: { return: 'i32', arguments: ['string', 'buffer', 'u64', 'i32', 'i32'] },
   tsr_spawn_helper: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
   tsr_wait: { return: 'i32', arguments: ['i32'] },
   tsr_kill: { return: 'i32', arguments: ['i32', 'u64', 'i32'] },

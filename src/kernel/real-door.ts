@@ -46,18 +46,16 @@ export function becomeHelper(plan: Plan): never {
 function prepare(plan: Plan, cloexec: 0 | 1): { helper: number; plan: number; report: number } {
   const program = readFileSync(`${nativeDirectory()}/tsrun-exec`);
   const encoded = encodePlan(plan);
-  const lib = native();
   return {
-    helper: checkErrno(
-      lib.tsr_memfd_sealed('tsrun-exec', program, BigInt(program.length), 1),
-      'Cannot make a memfd',
-    ),
-    plan: checkErrno(
-      lib.tsr_memfd_sealed('plan', encoded, BigInt(encoded.length), cloexec),
-      'Cannot make a memfd',
-    ),
-    report: checkErrno(lib.tsr_memfd('report', BigInt(reportSize(plan)), cloexec), 'Cannot make a memfd'),
+    helper: memfd('tsrun-exec', program, 1, 1),
+    plan: memfd('plan', encoded, 1, cloexec),
+    report: memfd('report', Buffer.alloc(reportSize(plan)), 0, cloexec),
   };
+}
+
+function memfd(name: string, content: Buffer, sealed: 0 | 1, cloexec: 0 | 1): number {
+  const fd = native().tsr_memfd(name, content, BigInt(content.length), sealed, cloexec);
+  return checkErrno(fd, `Cannot make the memfd ${name}`);
 }
 
 /** The first `size` bytes of an open file: a plan or a report that a process was left. */

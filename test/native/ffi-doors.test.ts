@@ -10,7 +10,7 @@ const PROGRAM = `
   const { native } = await import(${JSON.stringify(NATIVE)});
   const { fstatSync } = await import('node:fs');
   const lib = native();
-  const fd = lib.tsr_memfd_sealed('test', Buffer.from('hello'), 5n, 1);
+  const fd = lib.tsr_memfd('test', Buffer.from('hello'), 5n, 1, 1);
   console.log(JSON.stringify([fstatSync(fd).size, lib.tsr_flock(999, 1), lib.tsr_kill(process.pid, 1n, 0)]));
 `;
 const WITHOUT_FFI = `
