@@ -31,8 +31,8 @@ function run(args: readonly string[], { paths }: Context): number {
     id(c),
     escapeForTerminal(c.record.image),
     shownCommand(c.record.spec.process.args, flags['no-trunc']),
-    ago(Date.parse(c.record.created), now),
-    shownState(c.state, Date.parse(c.record.created), now),
+    ago(c.record.createdAtMs, now),
+    shownState(c.state, c.record.createdAtMs, now),
     c.record.name,
   ]);
   print(formatTable(['CONTAINER ID', 'IMAGE', 'COMMAND', 'CREATED', 'STATUS', 'NAMES'], rows));

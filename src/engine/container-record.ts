@@ -17,8 +17,7 @@ export interface ContainerRecord {
   readonly imageId: Digest;
   /** Chain IDs of the layers, lowest first: they may not be removed while the container exists. */
   readonly chainIds: readonly Digest[];
-  /** ISO 8601. */
-  readonly created: string;
+  readonly createdAtMs: number;
   readonly autoRemove: boolean;
   readonly spec: RuntimeSpec;
 }

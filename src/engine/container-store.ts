@@ -79,7 +79,7 @@ export function listContainers(paths: EnginePaths): readonly Container[] {
       const record = readRecord(paths, id);
       return record === undefined ? [] : [{ record, state: readState(paths, id) }];
     })
-    .sort((a, b) => b.record.created.localeCompare(a.record.created));
+    .sort((a, b) => b.record.createdAtMs - a.record.createdAtMs);
 }
 
 /** What the images are needed for. */

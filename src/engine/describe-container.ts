@@ -12,7 +12,7 @@ export function describeContainer(
   const binds = mounts.filter((m) => m.type === 'bind');
   return {
     Id: record.id,
-    Created: record.created,
+    Created: new Date(record.createdAtMs).toISOString(),
     Path: process.args[0],
     Args: process.args.slice(1),
     State: {

@@ -50,7 +50,7 @@ export async function prepareContainer(
       image: options.image,
       imageId: image.id,
       chainIds: image.layers.map((layer) => layer.chainId),
-      created: new Date().toISOString(),
+      createdAtMs: Date.now(),
       autoRemove: options.remove,
       spec,
     });
