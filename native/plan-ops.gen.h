@@ -239,6 +239,11 @@
 #define OP_RECORD_EXIT 81
 #define RECORD_EXIT_AT 0
 #define RECORD_EXIT_PATH 1
+#define OP_JOIN_CGROUP 90
+#define JOIN_CGROUP_CGROUP 0
+#define OP_CGROUP_DEVICE 91
+#define CGROUP_DEVICE_CGROUP 0
+#define CGROUP_DEVICE_PROGRAM 1
 
 /* X(NAME, name, kinds of its fields …) */
 #define TSR_OPS(X) \
@@ -302,5 +307,7 @@
   X(NETLINK, netlink, KIND_FD, KIND_STR, KIND_NETLINK) \
   X(RECORD_PID, record_pid, KIND_AT, KIND_STR) \
   X(RECORD_EXIT, record_exit, KIND_AT, KIND_STR) \
+  X(JOIN_CGROUP, join_cgroup, KIND_FD) \
+  X(CGROUP_DEVICE, cgroup_device, KIND_FD, KIND_BYTES) \
 
 #endif

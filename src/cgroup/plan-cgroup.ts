@@ -1,56 +1,113 @@
-/** The container's cgroup: made before the container, so that it is born inside, and removed after it. cgroups(7). */
+/** The container's cgroups: made before the container, so that it is born inside, and removed after it. cgroups(7). */
 import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
-import type { HostPath } from '../lib/brands.ts';
-import { TsrunError } from '../lib/errors.ts';
-
-/** Where cgroup v2 is on this host, and what it can do there. */
-export interface CgroupHost {
-  /** The mount of cgroup v2: /sys/fs/cgroup, or /sys/fs/cgroup/unified on a hybrid host; undefined where there is none. */
-  readonly v2Mount: HostPath | undefined;
-  /** Controllers that v2 has; on a hybrid host v1 holds them and this is empty. */
-  readonly v2Controllers: readonly string[];
-}
+import type { ResourcesSpec } from '../spec/runtime.ts';
+import { compileDeviceRules } from './device-program.ts';
+import { deviceRules } from './device-rules.ts';
+import {
+  type CgroupHost,
+  type CgroupPlace,
+  type ContainerCgroups,
+  containerCgroups,
+  placeCgroup,
+} from './host.ts';
+import { resourceWrites } from './resource-writes.ts';
+import { type CgroupWrite, noController } from './setting.ts';
+import { deviceSettings } from './v1/devices.ts';
 
 export interface CgroupPlan {
-  /** Before the clone; opens the descriptor `cgroup`. */
+  /** Before the clone; opens the descriptor `cgroup`, when there is v2. */
   readonly before: readonly Op[];
+  /** While the child waits: v1 takes a process only once it is there. */
+  readonly join: readonly Op[];
   readonly cleanup: readonly Op[];
+  /** Whether the descriptor `cgroup` is there for the clone. */
+  readonly bornInside: boolean;
 }
 
-export function canLimitPids(host: CgroupHost): boolean {
-  return host.v2Mount !== undefined && host.v2Controllers.includes('pids');
+/** `cgroupsPath` as in the specification: see placeCgroup. */
+export function planCgroup(host: CgroupHost, cgroupsPath: string, resources: ResourcesSpec): CgroupPlan {
+  const writes = allWrites(host, resources);
+  const v2 =
+    host.v2Mount === undefined
+      ? undefined
+      : planV2(placeCgroup(host.v2Mount, host.v2Base, cgroupsPath), resources, writes);
+  const v1 = v1Controllers(writes).map((controller) => planV1(host, cgroupsPath, controller, writes));
+  return {
+    before: [...(v2?.before ?? []), ...v1.flatMap((plan) => plan.before)],
+    join: v1.flatMap((plan) => plan.join),
+    // Cleanup runs backwards: what is left is killed by v2, and then the directories go.
+    cleanup: [...v1.flatMap((plan) => plan.cleanup), ...(v2?.cleanup ?? [])],
+    bornInside: v2 !== undefined,
+  };
 }
 
-/** `name` is a single path component; `pidsLimit` counts processes and threads, undefined for no limit. */
-export function planCgroup(
+/** The cgroups that planCgroup makes. */
+export function plannedCgroups(
   host: CgroupHost,
-  name: string,
-  pidsLimit: number | undefined,
-): CgroupPlan | undefined {
-  if (pidsLimit !== undefined && !canLimitPids(host)) {
-    throw new TsrunError(
-      'NO_CONTROLLER',
-      `Cannot limit the container to ${pidsLimit} processes: cgroup v2 has no pids controller on this host`,
-      { hint: 'boot with cgroup v2 alone (systemd.unified_cgroup_hierarchy=1), or leave out the limit' },
+  cgroupsPath: string,
+  resources: ResourcesSpec,
+): ContainerCgroups {
+  return containerCgroups(host, cgroupsPath, v1Controllers(allWrites(host, resources)));
+}
+
+function allWrites(host: CgroupHost, resources: ResourcesSpec): readonly CgroupWrite[] {
+  return [...resourceWrites(host, resources, { changing: false }), ...v1DeviceWrites(host, resources)];
+}
+
+/** A program on v2 is asked on a hybrid host too; the files of v1 serve where there is no v2 to attach it to. */
+function v1DeviceWrites(host: CgroupHost, resources: ResourcesSpec): readonly CgroupWrite[] {
+  const rules = deviceRules(resources.devices);
+  if (rules.length === 0 || host.v2Mount !== undefined) return [];
+  if (host.v1.devices === undefined)
+    throw noController(
+      'cgroup v2, nor the controller devices of v1',
+      'which devices the container may use',
+      'mount cgroup2 on /sys/fs/cgroup, or run it with --privileged',
     );
-  }
-  if (host.v2Mount === undefined) return undefined;
+  return deviceSettings(rules).map((one) => ({ ...one, version: 1, controller: 'devices' }));
+}
+
+function v1Controllers(writes: readonly CgroupWrite[]): readonly string[] {
+  return [...new Set(writes.filter((one) => one.version === 1).map((one) => one.controller))];
+}
+
+type Part = Pick<CgroupPlan, 'before' | 'join' | 'cleanup'>;
+
+function planV2(place: CgroupPlace, resources: ResourcesSpec, writes: readonly CgroupWrite[]): Part {
+  const own = writes.filter((one) => one.version === 2);
+  const controllers = [...new Set(own.map((one) => one.controller))].filter((name) => name !== 'cgroup');
+  const rules = deviceRules(resources.devices);
   return {
     before: [
-      openDirectory('cgroups', undefined, host.v2Mount, 'The root of the cgroup v2 hierarchy.'),
+      openDirectory('cgroups', undefined, place.mount, 'The root of the cgroup v2 hierarchy.'),
+      ...parentsOf(place).flatMap(({ path, isThere }): readonly Op[] => [
+        ...(isThere ? [] : [makeParent('cgroups', path)]),
+        ...(controllers.length === 0 ? [] : [handDown(path, controllers)]),
+      ]),
       {
         op: 'mkdir',
         at: 'cgroups',
-        path: name,
+        path: place.path,
         mode: 0o755,
         why: 'A directory in cgroupfs is a cgroup: this one will hold the container and nothing else.',
       },
-      openDirectory('cgroup', 'cgroups', name, 'clone3 takes the cgroup as a descriptor.'),
-      ...(pidsLimit === undefined ? [] : limitPids(pidsLimit)),
+      openDirectory('cgroup', 'cgroups', place.path, 'clone3 takes the cgroup as a descriptor.'),
+      ...own.map((one) => write('cgroup', one)),
+      ...(rules.length === 0
+        ? []
+        : [
+            {
+              op: 'cgroup_device' as const,
+              cgroup: 'cgroup',
+              program: compileDeviceRules(rules),
+              why: 'The kernel asks this program before it makes or opens a device: all but the harmless ones are denied.',
+            },
+          ]),
     ],
+    join: [],
     cleanup: [
-      { op: 'rmdir', at: 'cgroups', path: name, why: 'An empty cgroup is removed like a directory.' },
+      { op: 'rmdir', at: 'cgroups', path: place.path, why: 'An empty cgroup is removed like a directory.' },
       {
         op: 'write',
         at: 'cgroup',
@@ -63,23 +120,92 @@ export function planCgroup(
   };
 }
 
-function limitPids(limit: number): readonly Op[] {
-  return [
-    {
-      op: 'write',
-      at: 'cgroups',
-      path: 'cgroup.subtree_control',
-      data: '+pids',
-      why: 'A controller works in a cgroup only when its parent hands it down.',
-    },
-    {
-      op: 'write',
-      at: 'cgroup',
-      path: 'pids.max',
-      data: `${limit}`,
-      why: `A fork bomb ends at ${limit} processes and threads.`,
-    },
-  ];
+function planV1(
+  host: CgroupHost,
+  cgroupsPath: string,
+  controller: string,
+  writes: readonly CgroupWrite[],
+): Part {
+  const hierarchy = host.v1[controller];
+  if (hierarchy === undefined) throw new Error(`there is no v1 hierarchy of ${controller}`);
+  const place = placeCgroup(hierarchy.mount, hierarchy.base, cgroupsPath);
+  const root = `${controller}-cgroups`;
+  const cgroup = `${controller}-cgroup`;
+  return {
+    before: [
+      openDirectory(root, undefined, place.mount, `The root of the v1 hierarchy of ${controller}.`),
+      ...parentsOf(place)
+        .filter(({ isThere }) => !isThere)
+        .map(({ path }) => makeParent(root, path)),
+      {
+        op: 'mkdir',
+        at: root,
+        path: place.path,
+        mode: 0o755,
+        why: `In v1 each hierarchy has cgroups of its own: the container gets one for ${controller}, because it is limited.`,
+      },
+      openDirectory(cgroup, root, place.path, 'Its files, and the list of its processes.'),
+      ...writes
+        .filter((one) => one.version === 1 && one.controller === controller)
+        .map((one) => write(cgroup, one)),
+    ],
+    join: [
+      {
+        op: 'join_cgroup',
+        cgroup,
+        why: `clone3 cannot make a process in a v1 cgroup, so the limits of ${controller} begin here, before it does anything.`,
+      },
+    ],
+    cleanup: [
+      { op: 'rmdir', at: root, path: place.path, why: 'An empty cgroup is removed like a directory.' },
+    ],
+  };
+}
+
+/** The cgroups above it, from the root (the empty path) down. What is below the base may have to be made. */
+function parentsOf({
+  path,
+  base,
+}: CgroupPlace): readonly { readonly path: string; readonly isThere: boolean }[] {
+  const parts = path.split('/').slice(0, -1);
+  const paths = ['', ...parts.map((_, i) => parts.slice(0, i + 1).join('/'))];
+  return paths.map((parent) => ({
+    path: parent,
+    isThere: parent === '' || parent === base || base.startsWith(`${parent}/`),
+  }));
+}
+
+/** It stays: other containers may be in it, or come to be. */
+function makeParent(at: string, path: string): Op {
+  return {
+    op: 'mkdir',
+    at,
+    path,
+    mode: 0o755,
+    tolerate: ['EEXIST'],
+    why: 'The parent that was asked for; one that is there already is used.',
+  };
+}
+
+function handDown(path: string, controllers: readonly string[]): Op {
+  return {
+    op: 'write',
+    at: 'cgroups',
+    path: path === '' ? 'cgroup.subtree_control' : `${path}/cgroup.subtree_control`,
+    data: controllers.map((name) => `+${name}`).join(' '),
+    why: 'A controller works in a cgroup only when every cgroup above hands it down.',
+  };
+}
+
+function write(at: string, { file, value, why, tolerate }: CgroupWrite): Op {
+  return {
+    op: 'write',
+    at,
+    path: file,
+    data: value,
+    why,
+    ...(tolerate === undefined ? {} : { tolerate }),
+  };
 }
 
 function openDirectory(into: string, at: string | undefined, path: string, why: string): Op {

@@ -12,8 +12,10 @@ import {
   parseUlimits,
 } from './flag-values.ts';
 import { type FlagTable, type FlagValues, type Syntax, usage } from './flags.ts';
+import { RESOURCE_FLAGS, resourceOptions } from './resource-flags.ts';
 
 export const CONTAINER_FLAGS = {
+  ...RESOURCE_FLAGS,
   'cap-add': { type: 'list', value: 'CAPABILITY', help: 'add a Linux capability, or ALL' },
   'cap-drop': { type: 'list', value: 'CAPABILITY', help: 'drop a Linux capability, or ALL' },
   cgroupns: { type: 'text', value: 'private|host', help: "a cgroup namespace of its own, or the host's" },
@@ -22,6 +24,7 @@ export const CONTAINER_FLAGS = {
     value: 'HOST[:CONTAINER][:rwm]',
     help: 'give it a device of the host, or a directory of devices',
   },
+  'cgroup-parent': { type: 'text', value: 'PATH', help: 'cgroup that the container lies in' },
   entrypoint: { type: 'text', value: 'PROGRAM', help: "replace the image's entrypoint" },
   env: {
     short: 'e',
@@ -93,6 +96,7 @@ export function containerOptions(
     image,
     command,
     ...optional('entrypoint', flags.entrypoint),
+    ...optional('cgroupParent', flags['cgroup-parent'] || undefined),
     ...optional('name', flags.name),
     ...optional('hostname', flags.hostname),
     ...optional('workdir', flags.workdir),
@@ -115,6 +119,7 @@ export function containerOptions(
     sysctls: Object.fromEntries(flags.sysctl.map((entry) => parseSysctl(entry, syntax))),
     ...optional('shmBytes', parseShmSize(flags['shm-size'], syntax)),
     cgroupNamespace: parseCgroupNamespace(flags.cgroupns, syntax),
+    resources: resourceOptions(flags, syntax),
     network: parseNetwork(flags.network, syntax),
     tty: flags.tty,
     interactive: flags.interactive,

@@ -1,6 +1,7 @@
 /** What a user can ask of a container, parsed; the command line and the API both end up here. */
 import type { MountSpec, RlimitSpec } from '../spec/runtime.ts';
 import type { DeviceRequest } from './host-devices.ts';
+import type { ResourceOptions } from './resource-options.ts';
 
 export interface ContainerOptions {
   /** Reference or id of the image. */
@@ -37,6 +38,9 @@ export interface ContainerOptions {
   /** Of /dev/shm; 64 MiB when not given. */
   readonly shmBytes?: number;
   readonly cgroupNamespace: 'private' | 'host';
+  readonly resources: ResourceOptions;
+  /** The cgroup to lie in; from the mounts of the hierarchies when it begins with `/`. */
+  readonly cgroupParent?: string;
   readonly network: 'none' | 'host';
   readonly tty: boolean;
   readonly interactive: boolean;

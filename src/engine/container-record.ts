@@ -1,5 +1,6 @@
 /** A container on disk: what it was made from (config.json), and what became of it (owner, pid, exit). */
 import { readFileSync } from 'node:fs';
+import type { ContainerCgroups } from '../cgroup/host.ts';
 import { native } from '../kernel/native.ts';
 import { exitCodeOf } from '../kernel/report.ts';
 import type { ContainerId, Digest } from '../lib/brands.ts';
@@ -19,6 +20,8 @@ export interface ContainerRecord {
   readonly chainIds: readonly Digest[];
   readonly createdAtMs: number;
   readonly autoRemove: boolean;
+  /** Its directories: where a v1 hierarchy has them depends on who started the container. */
+  readonly cgroups: ContainerCgroups;
   readonly spec: RuntimeSpec;
 }
 

@@ -1,8 +1,7 @@
 /** Image configuration + what was asked → the OCI runtime configuration of the container, but for its seccomp filter: see choose-seccomp.ts. */
 import { readFileSync } from 'node:fs';
-import { canLimitPids } from '../cgroup/plan-cgroup.ts';
 import type { ResolvedUser } from '../image/user.ts';
-import { containerPath, type HostPath } from '../lib/brands.ts';
+import { type ContainerId, containerPath, type HostPath } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
 import type { HostFacts } from '../runtime/plan.ts';
 import {
@@ -18,9 +17,11 @@ import type { ContainerDefaults } from '../spec/image.ts';
 import type { LinuxSpec, MountSpec, NamespaceSpec, RuntimeSpec } from '../spec/runtime.ts';
 import { engineFileMounts } from './container-files.ts';
 import type { ContainerOptions } from './container-options.ts';
-import { type FoundDevices, findDevices, readHostDevices } from './host-devices.ts';
+import { findDevices, readHostDevices } from './host-devices.ts';
+import { chooseResources } from './resource-options.ts';
 
 export interface SpecInput {
+  readonly id: ContainerId;
   readonly options: ContainerOptions;
   readonly image: ContainerDefaults;
   readonly user: ResolvedUser;
@@ -31,8 +32,6 @@ export interface SpecInput {
 }
 
 const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-/** A fork bomb ends here, on a host that can count processes: it is not asked for, so lacking it is no error. */
-const DEFAULT_PIDS_LIMIT = 4096;
 /** Docker's. */
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
@@ -60,7 +59,7 @@ export function containerSpec(input: SpecInput): RuntimeSpec {
       ...(options.oomScoreAdj === undefined ? {} : { oomScoreAdj: options.oomScoreAdj }),
     },
     mounts: chooseMounts(input),
-    linux: chooseLinux(options, host),
+    linux: chooseLinux(input),
   };
 }
 
@@ -149,7 +148,7 @@ function chooseMounts({ options, dir }: SpecInput): readonly MountSpec[] {
   );
 }
 
-function chooseLinux(options: ContainerOptions, host: HostFacts): LinuxSpec {
+function chooseLinux({ id, options, host }: SpecInput): LinuxSpec {
   const kinds: readonly NamespaceSpec['type'][] = [
     'pid',
     'mount',
@@ -170,14 +169,10 @@ function chooseLinux(options: ContainerOptions, host: HostFacts): LinuxSpec {
   return {
     namespaces: kinds.map((type) => ({ type })),
     sysctl: chooseSysctls(options.sysctls, own),
-    resources: chooseResources(asked, host),
+    cgroupsPath: [...(options.cgroupParent === undefined ? [] : [options.cgroupParent]), `tsrun-${id}`].join(
+      '/',
+    ),
+    resources: chooseResources(options, asked.rules, host.cgroup),
     ...confined,
-  };
-}
-
-function chooseResources({ rules }: FoundDevices, host: HostFacts): NonNullable<LinuxSpec['resources']> {
-  return {
-    ...(canLimitPids(host.cgroup) ? { pids: { limit: DEFAULT_PIDS_LIMIT } } : {}),
-    ...(rules.length === 0 ? {} : { devices: rules }),
   };
 }

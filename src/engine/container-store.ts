@@ -1,13 +1,13 @@
 /** Containers by id and name: reserve, find, list, remove, and sweep what a killed helper left. */
-import { existsSync, mkdirSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import type { ContainerCgroups } from '../cgroup/host.ts';
 import type { ImageUse } from '../image/remove.ts';
 import { checkErrno, native } from '../kernel/native.ts';
 import { removeTree } from '../kernel/remove-tree.ts';
 import { type ContainerId, type HostPath, hostPath } from '../lib/brands.ts';
-import { errnoOf, TsrunError } from '../lib/errors.ts';
+import { TsrunError } from '../lib/errors.ts';
 import { namesIn } from '../lib/files.ts';
 import { randomBytes } from '../lib/random.ts';
-import { readCgroupHost } from '../runtime/host-facts.ts';
 import type { OwnedPath } from '../runtime/plan.ts';
 import { stringifyExactJson } from '../spec/exact-json.ts';
 import { listNames, releaseName } from './container-names.ts';
@@ -20,23 +20,24 @@ import {
   readState,
 } from './container-record.ts';
 import { containerDir, type EnginePaths, ownerLink, runDir } from './paths.ts';
+import { removeCgroups } from './remove-cgroups.ts';
 
 export interface Container {
   readonly record: ContainerRecord;
   readonly state: ContainerState;
 }
 
-/** A container may have an id and not yet, or no longer, a name. */
+/** A container may have an id and not yet, or no longer, a name and a record. */
 interface ContainerNames {
   readonly id: ContainerId;
   readonly name: string | undefined;
+  /** Made by its plan, which is run when it is on record. */
+  readonly cgroups: ContainerCgroups | undefined;
 }
 
 export function newContainerId(): ContainerId {
   return randomBytes(32).toString('hex') as ContainerId;
 }
-
-export const cgroupName = (id: ContainerId): string => `tsrun-${id}`;
 
 /**
  * Says that this process makes, and looks after, the container. A link is made with its content in one step: what has a
@@ -130,7 +131,7 @@ export function signalContainer({ record, state }: Container, signal: number): v
 export function removeContainer(paths: EnginePaths, record: ContainerNames): void {
   if (record.name !== undefined) releaseName(paths, record.id, record.name);
   for (const { path } of ownedTrees(paths, record.id)) removeTree(path);
-  removeCgroup(record.id);
+  if (record.cgroups !== undefined) removeCgroups(record.cgroups);
 }
 
 /** What a container that removes itself takes away, in this order; its name can be nobody else's as long as it lives. */
@@ -158,7 +159,7 @@ export function sweep(paths: EnginePaths): void {
   for (const id of listIds(paths)) {
     if (hasOwner(paths, id)) continue;
     const record = readRecord(paths, id);
-    if (record === undefined) removeContainer(paths, { id, name: undefined });
+    if (record === undefined) removeContainer(paths, { id, name: undefined, cgroups: undefined });
     else if (record.autoRemove) removeContainer(paths, record);
   }
   for (const { name, id } of listNames(paths)) {
@@ -171,14 +172,4 @@ function listIds(paths: EnginePaths): ContainerId[] {
     name.replace(/\.owner$/, ''),
   );
   return [...new Set(names)].filter((name) => /^[0-9a-f]{64}$/.test(name)) as ContainerId[];
-}
-
-function removeCgroup(id: ContainerId): void {
-  const { v2Mount } = readCgroupHost();
-  if (v2Mount === undefined) return;
-  try {
-    rmdirSync(`${v2Mount}/${cgroupName(id)}`);
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-  }
 }

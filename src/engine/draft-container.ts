@@ -1,5 +1,7 @@
 /** image + options → everything that is known of a container before anything of it is made, and from that its plan. */
 import { statSync } from 'node:fs';
+import type { ContainerCgroups } from '../cgroup/host.ts';
+import { plannedCgroups } from '../cgroup/plan-cgroup.ts';
 import { readFileFromLayers } from '../image/layer-view.ts';
 import type { ResolvedImage } from '../image/resolved.ts';
 import { type ResolvedUser, resolveUser } from '../image/user.ts';
@@ -14,7 +16,7 @@ import type { RuntimeSpec } from '../spec/runtime.ts';
 import { chooseSeccomp } from './choose-seccomp.ts';
 import type { ContainerOptions } from './container-options.ts';
 import { containerSpec } from './container-spec.ts';
-import { cgroupName, newContainerId, ownedPaths } from './container-store.ts';
+import { newContainerId, ownedPaths } from './container-store.ts';
 import { containerDir, type EnginePaths, runDir } from './paths.ts';
 
 export interface ContainerDraft {
@@ -36,7 +38,7 @@ export async function draftContainer(
   const hostname = checkHostname(options.hostname ?? id.slice(0, 12));
   const user = userOf(image, options);
   const dir = containerDir(paths, id);
-  const spec = containerSpec({ options, image: image.config.config, user, hostname, dir, host });
+  const spec = containerSpec({ id, options, image: image.config.config, user, hostname, dir, host });
   const seccomp = await chooseSeccomp(options, spec.process.capabilities?.bounding ?? [], host.arch);
   return { id, options, image, spec, seccomp, host };
 }
@@ -54,7 +56,6 @@ export function planDraft(
     {
       spec,
       root: overlayRoot(paths, image, dir, options.remove),
-      cgroupName: cgroupName(id),
       state: {
         runDir: runDir(paths, id),
         containerDir: dir,
@@ -68,6 +69,11 @@ export function planDraft(
     },
     host,
   );
+}
+
+/** Where its plan makes the cgroups. */
+export function draftCgroups({ spec: { linux }, host }: ContainerDraft): ContainerCgroups {
+  return plannedCgroups(host.cgroup, linux.cgroupsPath ?? '', linux.resources ?? {});
 }
 
 /** How the plan calls a layer: short, and relative to the directory of layers. */

@@ -117,14 +117,10 @@ function deviceOf(path: string, stats: Stats): DeviceSpec | undefined {
   if (!stats.isCharacterDevice() && !stats.isBlockDevice()) return undefined;
   const { rdev, mode, uid, gid } = stats;
   const type = stats.isBlockDevice() ? 'b' : 'c';
-  return { type, path, major: majorOf(rdev), minor: minorOf(rdev), fileMode: mode & 0o777, uid, gid };
+  return { type, path, ...deviceNumberOf(rdev), fileMode: mode & 0o777, uid, gid };
 }
 
 /** gnu_dev_major, gnu_dev_minor: the layout of st_rdev. makedev(3). */
-function majorOf(rdev: number): number {
-  return (rdev >>> 8) & 0xfff;
-}
-
-function minorOf(rdev: number): number {
-  return (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
+export function deviceNumberOf(rdev: number): { readonly major: number; readonly minor: number } {
+  return { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
 }

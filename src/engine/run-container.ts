@@ -17,7 +17,7 @@ import {
   sweep,
   writeRecord,
 } from './container-store.ts';
-import { draftContainer, layerName, planDraft } from './draft-container.ts';
+import { draftCgroups, draftContainer, layerName, planDraft } from './draft-container.ts';
 import { containerDir, type EnginePaths, prepareRoots } from './paths.ts';
 
 /**
@@ -52,11 +52,12 @@ export async function prepareContainer(
       chainIds: image.layers.map((layer) => layer.chainId),
       createdAtMs: Date.now(),
       autoRemove: options.remove,
+      cgroups: draftCgroups(draft),
       spec,
     });
     return plan;
   } catch (error) {
-    removeContainer(paths, { id, name });
+    removeContainer(paths, { id, name, cgroups: undefined });
     throw FULL.has(errnoOf(error) ?? '') ? diskFull(paths, error) : error;
   }
 }

@@ -124,6 +124,10 @@ export const OPS = {
   // what remains on disk
   record_pid: { code: 80, fields: { at: 'at', path: 'str' } },
   record_exit: { code: 81, fields: { at: 'at', path: 'str' } },
+
+  // cgroups
+  join_cgroup: { code: 90, fields: { cgroup: 'fd' } },
+  cgroup_device: { code: 91, fields: { cgroup: 'fd', program: 'bytes' } },
 } as const satisfies Record<string, { code: number; fields: Record<string, keyof typeof FIELD_KINDS> }>;
 
 export type OpName = keyof typeof OPS;

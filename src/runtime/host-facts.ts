@@ -1,12 +1,8 @@
 /** What this host can do, read from the kernel. */
-import { readFileSync, statfsSync } from 'node:fs';
-import type { CgroupHost } from '../cgroup/plan-cgroup.ts';
-import { type HostPath, hostPath } from '../lib/brands.ts';
-import { errnoOf, TsrunError } from '../lib/errors.ts';
+import { readFileSync } from 'node:fs';
+import { TsrunError } from '../lib/errors.ts';
+import { readCgroupHost } from './cgroup-facts.ts';
 import type { HostFacts } from './plan.ts';
-
-const CGROUP2_SUPER_MAGIC = 0x63677270;
-const CGROUP2_MOUNTS = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'].map(hostPath);
 
 /** mount_setattr(2) is the youngest call that every plan needs. */
 const OLDEST_KERNEL = [5, 12] as const;
@@ -48,22 +44,6 @@ export function checkRoot(tried: string): void {
       hint: 'run it with sudo, or as root',
     },
   );
-}
-
-export function readCgroupHost(): CgroupHost {
-  const v2Mount = CGROUP2_MOUNTS.find(isCgroup2);
-  const controllers =
-    v2Mount === undefined ? '' : readFileSync(`${v2Mount}/cgroup.controllers`, 'utf8').trim();
-  return { v2Mount, v2Controllers: controllers === '' ? [] : controllers.split(' ') };
-}
-
-function isCgroup2(path: HostPath): boolean {
-  try {
-    return statfsSync(path).type === CGROUP2_SUPER_MAGIC;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
 }
 
 function readBoundingCapabilities(): bigint {

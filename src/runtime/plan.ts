@@ -2,7 +2,8 @@
  * spec → plan: the table of contents of a container. Domain folders say what each part needs; this file says in
  * which order the kernel wants it, and why.
  */
-import { type CgroupHost, planCgroup } from '../cgroup/plan-cgroup.ts';
+import type { CgroupHost } from '../cgroup/host.ts';
+import { planCgroup } from '../cgroup/plan-cgroup.ts';
 import * as K from '../kernel/constants.ts';
 import type { Op, OpGroup, Plan, Who } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
@@ -57,8 +58,6 @@ export interface StateFiles {
 export interface PlanInput {
   readonly spec: RuntimeSpec;
   readonly root: RootSource;
-  /** The name of the container's cgroup, one path component. */
-  readonly cgroupName: string;
   readonly state: StateFiles | undefined;
   /** Standard input and, with a terminal, what is typed goes to the program. */
   readonly interactive: boolean;
@@ -77,7 +76,8 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
   }
   const ownMounts = ns.makesNamespace(linux, 'mount');
   const inUserNamespace = ns.hasNamespace(linux, 'user');
-  const cgroup = planCgroup(host.cgroup, input.cgroupName, linux.resources?.pids?.limit);
+  if (linux.cgroupsPath === undefined) throw new Error('the specification does not say where its cgroup is');
+  const cgroup = planCgroup(host.cgroup, linux.cgroupsPath, linux.resources ?? {});
   const terminal = process.terminal;
   const noNewPrivileges = process.noNewPrivileges ?? false;
 
@@ -87,13 +87,13 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('cleanup', 'The end is recorded', planExitRecord(input.state)),
     group('host', 'Files that tell about the container', planStateFiles(input.state)),
 
-    group('host', 'A cgroup to be born into', cgroup?.before ?? []),
-    group('cleanup', 'The cgroup goes', cgroup?.cleanup ?? []),
+    group('host', 'A cgroup to be born into', cgroup.before),
+    group('cleanup', 'The cgroup goes', cgroup.cleanup),
     group('host', 'Namespaces that are joined, not made', ns.planJoins(linux)),
     group('host', 'Clocks', ns.planTimeNamespace(linux)),
     group('host', 'Standard input', planInput(input)),
     group('host', 'The clone: one call makes the process and its namespaces', [
-      planClone(input, cgroup !== undefined),
+      planClone(input, cgroup.bornInside),
     ]),
 
     // The child waits here until its parent has written what only the parent may write.
@@ -105,6 +105,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     ]),
     group('host', 'What only the parent may write', [
       { op: 'open_child_proc', into: 'child-proc', why: 'The files in /proc that belong to the child.' },
+      ...cgroup.join,
       ...ns.planIdMaps(linux),
       ...planOomScore(process.oomScoreAdj),
       ...planPidRecord(input.state),

@@ -84,16 +84,6 @@ export interface DeviceSpec {
   readonly gid?: number;
 }
 
-/** Which devices a cgroup may use; a field that is left out stands for all. */
-export interface DeviceRule {
-  readonly allow: boolean;
-  readonly type?: 'a' | 'c' | 'b';
-  readonly major?: number;
-  readonly minor?: number;
-  /** Letters of r (read), w (write) and m (mknod). */
-  readonly access?: string;
-}
-
 export interface LinuxSpec {
   readonly namespaces: readonly NamespaceSpec[];
   readonly uidMappings?: readonly IdMapping[];
@@ -108,8 +98,82 @@ export interface LinuxSpec {
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
   readonly rootfsPropagation?: string;
-  readonly resources?: {
-    readonly pids?: { readonly limit: number };
-    readonly devices?: readonly DeviceRule[];
-  };
+  /** From `/` at the mount of each cgroup hierarchy; anything else is relative to where the runtime keeps its cgroups. */
+  readonly cgroupsPath?: string;
+  readonly resources?: ResourcesSpec;
 }
+
+/** config-linux.md, Control groups. Every figure that is not given is not limited. */
+export interface ResourcesSpec {
+  /** Checked in their order; the last that speaks of a kind of access decides. */
+  readonly devices?: readonly DeviceRule[];
+  readonly memory?: MemorySpec;
+  readonly cpu?: CpuSpec;
+  /** Processes and threads; -1 for no limit. */
+  readonly pids?: { readonly limit: number };
+  readonly blockIO?: BlockIoSpec;
+  readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: number }[];
+  /** By device, such as mlx5_1. */
+  readonly rdma?: Readonly<Record<string, { readonly hcaHandles?: number; readonly hcaObjects?: number }>>;
+  /** Files of cgroup v2 and what is written to them, as they are. */
+  readonly unified?: Readonly<Record<string, string>>;
+}
+
+export interface DeviceRule {
+  readonly allow: boolean;
+  /** All when not given. */
+  readonly type?: 'a' | 'b' | 'c';
+  /** Every number when not given. */
+  readonly major?: number;
+  readonly minor?: number;
+  /** Some of r (read), w (write) and m (mknod); all when not given. */
+  readonly access?: string;
+}
+
+/** In bytes; -1 for no limit. */
+export interface MemorySpec {
+  readonly limit?: number;
+  /** What the kernel tries to keep it to when memory is short on the host. */
+  readonly reservation?: number;
+  /** Memory and swap together. */
+  readonly swap?: number;
+  /** 0 to 100. */
+  readonly swappiness?: number;
+  readonly disableOOMKiller?: boolean;
+}
+
+/** Times in microseconds. */
+export interface CpuSpec {
+  /** A weight between 2 and 262144; 1024 is the usual one. */
+  readonly shares?: number;
+  /** In each period; -1 for no limit. */
+  readonly quota?: number;
+  readonly period?: number;
+  /** What may be saved up of the quota. */
+  readonly burst?: number;
+  readonly realtimeRuntime?: number;
+  readonly realtimePeriod?: number;
+  /** Lists such as 0-2,4. */
+  readonly cpus?: string;
+  readonly mems?: string;
+  /** 1: runs only when nothing else wants to. */
+  readonly idle?: number;
+}
+
+export interface DeviceNumber {
+  readonly major: number;
+  readonly minor: number;
+}
+
+export interface BlockIoSpec {
+  /** 10 to 1000. */
+  readonly weight?: number;
+  readonly weightDevice?: readonly (DeviceNumber & { readonly weight: number })[];
+  /** Bytes, or operations, a second. */
+  readonly throttleReadBpsDevice?: readonly Throttle[];
+  readonly throttleWriteBpsDevice?: readonly Throttle[];
+  readonly throttleReadIOPSDevice?: readonly Throttle[];
+  readonly throttleWriteIOPSDevice?: readonly Throttle[];
+}
+
+export type Throttle = DeviceNumber & { readonly rate: number };

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readCgroupHost } from '../../src/runtime/host-facts.ts';
+import { readCgroupHost } from '../../src/runtime/cgroup-facts.ts';
 import { type Contestant, PINNED_NODE, printAim, printTable, REPOSITORY, race } from './measure.ts';
 import { floor } from './start.ts';
 

@@ -8,7 +8,7 @@ import { containerSpec } from '../../src/engine/container-spec.ts';
 import { encodePlan } from '../../src/kernel/encode.ts';
 import { nativeDirectory } from '../../src/kernel/native.ts';
 import { reportSize } from '../../src/kernel/report.ts';
-import { type HostPath, hostPath } from '../../src/lib/brands.ts';
+import { type ContainerId, type HostPath, hostPath } from '../../src/lib/brands.ts';
 import { readHostFacts } from '../../src/runtime/host-facts.ts';
 import { type HostFacts, planContainer } from '../../src/runtime/plan.ts';
 import { DEFAULT_CAPABILITIES } from '../../src/security/capabilities.ts';
@@ -79,7 +79,15 @@ async function tsrunExecutor(host: HostFacts, directory: string): Promise<Contes
   writeEngineFiles(dir, 'bench', 'none');
   const plan = planContainer(
     {
-      spec: containerSpec({ options: OPTIONS, image: {}, user: ROOT, hostname: 'bench', dir, host }),
+      spec: containerSpec({
+        id: 'bench' as ContainerId,
+        options: OPTIONS,
+        image: {},
+        user: ROOT,
+        hostname: 'bench',
+        dir,
+        host,
+      }),
       root: {
         kind: 'overlay',
         layersDir: hostPath(join(directory, 'layers')),
@@ -89,7 +97,6 @@ async function tsrunExecutor(host: HostFacts, directory: string): Promise<Contes
         discarded: false,
         mountPoint: hostPath(join(dir, 'rootfs')),
       },
-      cgroupName: 'tsrun-bench',
       state: undefined,
       interactive: false,
       seccomp: await chooseSeccomp(OPTIONS, DEFAULT_CAPABILITIES, host.arch),

@@ -17,6 +17,7 @@ export const DEFAULT_OPTIONS: ContainerOptions = {
   rlimits: [],
   sysctls: {},
   cgroupNamespace: 'private',
+  resources: {},
   network: 'none',
   tty: false,
   interactive: false,

@@ -15,9 +15,8 @@ const facts = readHostFacts();
 const section = input.spec.linux.seccomp;
 const plan = planContainer(
   {
-    spec: input.spec,
+    spec: { ...input.spec, linux: { ...input.spec.linux, cgroupsPath: input.cgroupName } },
     root: input.root,
-    cgroupName: input.cgroupName,
     state: input.state,
     interactive: input.interactive,
     sourceType: (path) => (input.files.includes(path) ? 'file' : 'directory'),

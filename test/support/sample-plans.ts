@@ -5,7 +5,7 @@
 
 import type { ContainerOptions } from '../../src/engine/container-options.ts';
 import { containerSpec } from '../../src/engine/container-spec.ts';
-import { hostPath } from '../../src/lib/brands.ts';
+import { type ContainerId, hostPath } from '../../src/lib/brands.ts';
 import type { OverlayRoot } from '../../src/mounts/plan-rootfs.ts';
 import type { HostFacts, PlanInput } from '../../src/runtime/plan.ts';
 import { maskedPaths } from '../../src/security/paths.ts';
@@ -13,7 +13,13 @@ import type { DeviceSpec, RuntimeSpec } from '../../src/spec/runtime.ts';
 import { DEFAULT_OPTIONS } from './container-options.ts';
 
 export const HOST: HostFacts = {
-  cgroup: { v2Mount: hostPath('/sys/fs/cgroup'), v2Controllers: ['cpu', 'memory', 'pids'] },
+  cgroup: {
+    v2Mount: hostPath('/sys/fs/cgroup'),
+    v2Controllers: ['cpu', 'cpuset', 'io', 'memory', 'pids'],
+    v2Base: '/',
+    v1: {},
+    countsSwap: true,
+  },
   boundingCapabilities: (1n << 41n) - 1n,
   arch: 'x86_64',
 };
@@ -21,7 +27,21 @@ export const HOST: HostFacts = {
 /** v1 holds the controllers, v2 none. */
 export const HYBRID_HOST: HostFacts = {
   ...HOST,
-  cgroup: { v2Mount: hostPath('/sys/fs/cgroup/unified'), v2Controllers: [] },
+  cgroup: {
+    ...HOST.cgroup,
+    v2Mount: hostPath('/sys/fs/cgroup/unified'),
+    v2Controllers: [],
+    v1: Object.fromEntries(
+      ['blkio', 'cpu', 'cpuset', 'devices', 'memory', 'pids'].map((name) => [
+        name,
+        {
+          mount: hostPath(`/sys/fs/cgroup/${name}`),
+          base: '/caller',
+          ...(name === 'cpuset' ? { cpuset: { cpus: '0-3', mems: '0' } } : {}),
+        },
+      ]),
+    ),
+  },
 };
 
 const DEVICES: readonly DeviceSpec[] = [
@@ -34,6 +54,7 @@ const OPTIONS: ContainerOptions = { ...DEFAULT_OPTIONS, command: ['echo', 'hello
 /** The two things of an engine's configuration that it reads from the host are replaced. */
 function engineSpec(options: ContainerOptions, host = HOST): RuntimeSpec {
   const spec = containerSpec({
+    id: 'ID' as ContainerId,
     options,
     image: { Env: ['PATH=/bin'] },
     user: { uid: 0, gid: 0, additionalGids: [10], home: '/root' },
@@ -63,7 +84,6 @@ function sample(changes: Partial<ContainerOptions> = {}, input: Partial<PlanInpu
   return {
     spec: engineSpec(options),
     root: overlay(2, options.remove),
-    cgroupName: 'tsrun-ID',
     state: {
       runDir: hostPath('/run/tsrun/ID'),
       containerDir: hostPath('/data/containers/ID'),

@@ -179,4 +179,7 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
     once('renameat', 'renameat2', 'rename'),
   ],
   record_exit: [once('openat'), once('write'), once('renameat', 'renameat2', 'rename')],
+
+  join_cgroup: [once('openat'), once('write')],
+  cgroup_device: [once('bpf'), once('bpf')],
 };

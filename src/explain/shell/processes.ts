@@ -23,7 +23,9 @@ type ProcessOps =
   | 'execve'
   | 'open_pty_peer'
   | 'set_controlling_tty'
-  | 'copy_winsize';
+  | 'copy_winsize'
+  | 'join_cgroup'
+  | 'cgroup_device';
 
 const NAMESPACES: readonly (readonly [flag: number, name: string])[] = [
   [K.CLONE_NEWUSER, 'user'],
@@ -156,6 +158,12 @@ export const PROCESSES: Translations<ProcessOps> = {
   set_controlling_tty: (op, sh) =>
     sh.impossible(op, 'setsid --ctty could, but the terminal is not a new one.'),
   copy_winsize: (op, sh) => sh.impossible(op, 'there is no new terminal to give a size to.'),
+  join_cgroup: (op, sh) => sh.line(`echo "$CHILD" >${sh.variable(op.cgroup)}/cgroup.procs`),
+  cgroup_device: (op, sh) =>
+    sh.impossible(
+      op,
+      'no command of util-linux or coreutils loads a program into the kernel. The container may open every device of which it has, or can make, a node.',
+    ),
 };
 
 /** The tools were put aside with their loader and libraries: in the container there may be none. */

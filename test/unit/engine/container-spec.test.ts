@@ -1,7 +1,7 @@
 /** What is refused before anything of a container is made. */
 import { expect, test } from 'vitest';
 import { containerSpec } from '../../../src/engine/container-spec.ts';
-import { hostPath } from '../../../src/lib/brands.ts';
+import { type ContainerId, hostPath } from '../../../src/lib/brands.ts';
 import type { MountSpec } from '../../../src/spec/runtime.ts';
 import { DEFAULT_OPTIONS } from '../../support/container-options.ts';
 import { HOST } from '../../support/sample-plans.ts';
@@ -9,6 +9,7 @@ import { HOST } from '../../support/sample-plans.ts';
 const user = { uid: 0, gid: 0, additionalGids: [], home: '/root' };
 const specWith = (mounts: readonly MountSpec[], image = {}) =>
   containerSpec({
+    id: 'ID' as ContainerId,
     options: { ...DEFAULT_OPTIONS, command: ['true'], mounts },
     image,
     user,

@@ -74,6 +74,7 @@ test('what a shell cannot do at all is this, and nothing has joined it unnoticed
     'open_pty_peer',
     'set_controlling_tty',
     'copy_winsize',
+    'cgroup_device',
   ]);
 });
 

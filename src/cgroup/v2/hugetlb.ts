@@ -1,0 +1,21 @@
+/** hugetlb.* of cgroup v2, and of v1, where the file has another name. Documentation/admin-guide/cgroup-v2.rst, HugeTLB. */
+import { TsrunError } from '../../lib/errors.ts';
+import type { ResourcesSpec } from '../../spec/runtime.ts';
+import type { Setting } from '../setting.ts';
+
+export function hugetlbSettings(
+  { hugepageLimits = [] }: ResourcesSpec,
+  file: 'max' | 'limit_in_bytes' = 'max',
+): readonly Setting[] {
+  return hugepageLimits.map(({ pageSize, limit }) => {
+    if (!/^[1-9]\d*(KB|MB|GB)$/.test(pageSize))
+      throw new TsrunError('BAD_LIMIT', `Cannot limit huge pages of ${JSON.stringify(pageSize)}`, {
+        hint: 'a page size is a number and KB, MB or GB, such as 2MB',
+      });
+    return {
+      file: `hugetlb.${pageSize}.${file}`,
+      value: `${limit}`,
+      why: `So many bytes may lie in huge pages of ${pageSize}; a process that touches more is sent SIGBUS.`,
+    };
+  });
+}

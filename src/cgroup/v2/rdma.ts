@@ -1,0 +1,19 @@
+/** rdma.max, of cgroup v2 and v1 alike. Documentation/admin-guide/cgroup-v2.rst, RDMA. */
+import { TsrunError } from '../../lib/errors.ts';
+import type { ResourcesSpec } from '../../spec/runtime.ts';
+import type { Setting } from '../setting.ts';
+
+export function rdmaSettings({ rdma = {} }: ResourcesSpec): readonly Setting[] {
+  return Object.entries(rdma).map(([device, { hcaHandles, hcaObjects }]) => {
+    if (!/^[\w.-]+$/.test(device))
+      throw new TsrunError(
+        'BAD_LIMIT',
+        `Cannot limit the device ${JSON.stringify(device)}: RDMA has none of that name`,
+      );
+    return {
+      file: 'rdma.max',
+      value: `${device} hca_handle=${hcaHandles ?? 'max'} hca_object=${hcaObjects ?? 'max'}`,
+      why: `How many handles and objects of ${device} may be open at a time.`,
+    };
+  });
+}

@@ -1,0 +1,33 @@
+/** Removing the cgroups of a container whose helper was killed: the processes in them may still be ending. */
+import { rmdirSync, writeFileSync } from 'node:fs';
+import type { ContainerCgroups } from '../cgroup/host.ts';
+import { errnoOf } from '../lib/errors.ts';
+
+const POLL_MS = 5;
+const POLL_LIMIT_MS = 1000;
+
+export function removeCgroups({ v2, v1 }: ContainerCgroups): void {
+  if (v2 !== undefined) ifThere(() => writeFileSync(`${v2}/cgroup.kill`, '1', { flag: 'r+' }));
+  for (const path of [...Object.values(v1), ...(v2 === undefined ? [] : [v2])]) removeCgroup(path);
+}
+
+/** Busy means that a process in it has not ended yet. */
+function removeCgroup(path: string): void {
+  for (let waitedMs = 0; ; waitedMs += POLL_MS) {
+    try {
+      ifThere(() => rmdirSync(path));
+      return;
+    } catch (error) {
+      if (errnoOf(error) !== 'EBUSY' || waitedMs >= POLL_LIMIT_MS) throw error;
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS);
+  }
+}
+
+function ifThere(act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+}

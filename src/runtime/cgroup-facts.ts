@@ -1,0 +1,84 @@
+/** What this host has of cgroups, read from the kernel. */
+import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
+import type { CgroupHost, V1Hierarchy } from '../cgroup/host.ts';
+import { type HostPath, hostPath } from '../lib/brands.ts';
+import { errnoOf } from '../lib/errors.ts';
+import { readFileIfThere } from '../lib/files.ts';
+
+const CGROUP2_SUPER_MAGIC = 0x63677270;
+const CGROUP2_MOUNT = hostPath('/sys/fs/cgroup');
+const HYBRID_MOUNT = hostPath('/sys/fs/cgroup/unified');
+
+/** v1 is looked for only where v2 does not stand in its place: a host has few hierarchies, but may have many mounts. */
+export function readCgroupHost(): CgroupHost {
+  const own = readFileSync('/proc/self/cgroup', 'utf8');
+  const pure = isCgroup2(CGROUP2_MOUNT);
+  const v2Mount = pure ? CGROUP2_MOUNT : isCgroup2(HYBRID_MOUNT) ? HYBRID_MOUNT : undefined;
+  const v1 = pure ? {} : v1Hierarchies(readFileSync('/proc/self/mountinfo', 'utf8'), own);
+  return {
+    v2Mount,
+    v2Controllers: v2Mount === undefined ? [] : words(readFileSync(`${v2Mount}/cgroup.controllers`, 'utf8')),
+    v2Base: v2Mount === undefined || canWrite(v2Mount) ? '/' : (/^0::(.*)$/m.exec(own)?.[1] ?? '/'),
+    v1: Object.fromEntries(Object.entries(v1).map(([name, one]) => [name, withCpuset(name, one)])),
+    countsSwap: pure
+      ? existsSync('/proc/swaps')
+      : existsSync(`${v1.memory?.mount}/memory.memsw.limit_in_bytes`),
+  };
+}
+
+/**
+ * From /proc/self/mountinfo, where each v1 hierarchy is mounted, and /proc/self/cgroup, where the caller is in it. proc_pid_mountinfo(5),
+ * cgroups(7). A mount may show a part of the hierarchy only, as inside a container.
+ */
+export function v1Hierarchies(mountinfo: string, ownCgroups: string): Readonly<Record<string, V1Hierarchy>> {
+  const own = new Map(
+    ownCgroups.split('\n').flatMap((line) => {
+      const [, controllers = '', path = '/'] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+      return controllers.split(',').map((name) => [name, path] as const);
+    }),
+  );
+  const found: Record<string, V1Hierarchy> = {};
+  for (const line of mountinfo.split('\n')) {
+    const [, root = '', mount = '', options = ''] =
+      /^\d+ \d+ \S+ (\S+) (\S+) .* - cgroup \S+ (\S+)$/.exec(line) ?? [];
+    for (const name of options.split(',').filter((option) => own.has(option))) {
+      const base = below(root, own.get(name) ?? '/');
+      if (base !== undefined) found[name] ??= { mount: hostPath(mount), base };
+    }
+  }
+  return found;
+}
+
+/** `path` as it is called below `root`; undefined when it is not there. */
+function below(root: string, path: string): string | undefined {
+  if (root === '/') return path;
+  if (path === root) return '/';
+  return path.startsWith(`${root}/`) ? path.slice(root.length) : undefined;
+}
+
+function withCpuset(name: string, hierarchy: V1Hierarchy): V1Hierarchy {
+  if (name !== 'cpuset') return hierarchy;
+  const read = (file: string) => readFileIfThere(`${hierarchy.mount}${hierarchy.base}/${file}`)?.trim() ?? '';
+  return { ...hierarchy, cpuset: { cpus: read('cpuset.cpus'), mems: read('cpuset.mems') } };
+}
+
+const words = (text: string) => text.split(/\s+/).filter((word) => word !== '');
+
+function canWrite(directory: HostPath): boolean {
+  try {
+    accessSync(directory, constants.W_OK);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EROFS' || errnoOf(error) === 'EACCES') return false;
+    throw error;
+  }
+}
+
+function isCgroup2(path: HostPath): boolean {
+  try {
+    return statfsSync(path).type === CGROUP2_SUPER_MAGIC;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
