@@ -1,5 +1,7 @@
 /** The user-mode-linux machine: a kernel that is a program. Boots fast; one processor, fewer controllers. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { TsrunError } from '../../src/lib/errors.ts';
 import { initramfs } from './initramfs.ts';
 import { umlKernel } from './kernel.ts';
 import { GUEST_STDERR_FD, GUEST_STDOUT_FD } from './leash.ts';
@@ -25,8 +27,25 @@ unset TMP TEMP TMPDIR
 const KERNEL_ARGUMENTS =
   'quiet panic=-1 printk.time=1 cgroup_no_v1=all lsm= initcall_blacklist=raid6_select_algo';
 
+/**
+ * Whether this computer's processor lets it run. It sets the registers of its processes with PTRACE_SETREGSET, which
+ * takes all of them or none, and Linux 6.1 has no room for the 8 KiB of AMX: its init would end in a panic.
+ */
+export function umlRunsHere(): boolean {
+  return !/^flags\b.*\bamx_tile\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
+}
+
 /** The command line that boots a machine which reads its task from `runDirectory`. */
 export function umlCommand(options: VmOptions, runDirectory: string, cache: string): string[] {
+  if (!umlRunsHere()) {
+    throw new TsrunError(
+      'VM_UML_AMX',
+      'Cannot start user-mode-linux: the processor has AMX, whose registers it cannot save',
+      {
+        hint: 'leave --uml out: QEMU runs here',
+      },
+    );
+  }
   const kernel = umlKernel(cache);
   return [
     ...['sh', '-euc', READ_ONLY_HOST, 'sh', runDirectory, ...options.rwDirs, '--'],

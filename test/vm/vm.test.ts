@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { umlRunsHere } from '../../scripts/vm/uml.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
 const RUN_SH = join(REPOSITORY, 'scripts/vm/run.sh');
@@ -78,9 +79,10 @@ echo "shared=written" > "$SHARE/report"
 echo "to stderr" >/dev/stderr
 `;
 
-describe.each([
+const MACHINES = [
   {
     machine: 'QEMU',
+    runsHere: true,
     option: [],
     controllers: ['cpu', 'cpuset', 'io', 'memory', 'pids'],
     readsInput: true,
@@ -88,12 +90,18 @@ describe.each([
   },
   {
     machine: 'user-mode-linux',
+    runsHere: umlRunsHere(),
     option: ['--uml'],
     controllers: ['cpu', 'io', 'memory', 'pids'],
     readsInput: false,
     mountsAgain: true,
   },
-])('the $machine machine', ({ option, controllers, readsInput, mountsAgain }) => {
+];
+const RUN_HERE = MACHINES.filter((machine) => machine.runsHere);
+for (const { machine } of MACHINES.filter(({ runsHere }) => !runsHere))
+  test.skip(`the ${machine} machine, on another processor than this one`);
+
+describe.each(RUN_HERE)('the $machine machine', ({ option, controllers, readsInput, mountsAgain }) => {
   const marker = join(REPOSITORY, `.cache/vm-marker-${process.pid}`);
   const share = mkdtempSync(join(scratch, 'share-'));
   let looked: Finished;
@@ -190,6 +198,12 @@ describe.each([
   );
 });
 
+if (!umlRunsHere())
+  test('user-mode-linux says why it does not run here', async () => {
+    const { code, stderr } = await vm(['--uml', 'true']);
+    expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringMatching(/the processor has AMX/) });
+  });
+
 describe('bad input', () => {
   test.each([
     { args: [], message: /No command given/ },
@@ -205,8 +219,7 @@ describe('bad input', () => {
   });
 
   test('a command that does not exist is 127, one that is not executable 126', async () => {
-    const missing = await vm(['--uml', '/does/not/exist']);
-    const plain = await vm(['--uml', '/etc/passwd']);
+    const [missing, plain] = await Promise.all([vm(['/does/not/exist']), vm(['/etc/passwd'])]);
     expect([missing.code, plain.code]).toEqual([127, 126]);
   }, 60_000);
 });
