@@ -233,6 +233,12 @@
 #define NETLINK_SOCKET 0
 #define NETLINK_WHAT 1
 #define NETLINK_REQUEST 2
+#define OP_DNS 95
+#define DNS_NETNS 0
+#define DNS_PORT 1
+#define DNS_NETWORKS 2
+#define DNS_CONTAINER 3
+#define DNS_UPSTREAMS 4
 #define OP_RECORD_PID 80
 #define RECORD_PID_AT 0
 #define RECORD_PID_PATH 1
@@ -305,6 +311,7 @@
   X(LINK_UP, link_up, KIND_STR) \
   X(NETLINK_SOCKET, netlink_socket, KIND_INTO, KIND_U64, KIND_AT) \
   X(NETLINK, netlink, KIND_FD, KIND_STR, KIND_NETLINK) \
+  X(DNS, dns, KIND_FD, KIND_U64, KIND_FD, KIND_STR, KIND_STRINGS) \
   X(RECORD_PID, record_pid, KIND_AT, KIND_STR) \
   X(RECORD_EXIT, record_exit, KIND_AT, KIND_STR) \
   X(JOIN_CGROUP, join_cgroup, KIND_FD) \

@@ -120,6 +120,15 @@ export const OPS = {
   netlink_socket: { code: 76, fields: { into: 'into', protocol: 'u64', netns: 'at' } },
   /** `what` names for an error message what the request makes; it is not sent. */
   netlink: { code: 77, fields: { socket: 'fd', what: 'str', request: 'netlink' } },
+  /**
+   * Starts the DNS server of a container: at 127.0.0.11:`port` in `netns`, for the names in the leases below `networks` on the
+   * networks of `container` (a container id); it passes other questions on to `upstreams` (addresses, up to three), from the
+   * network namespace of the helper. It ends with the helper.
+   */
+  dns: {
+    code: 95,
+    fields: { netns: 'fd', port: 'u64', networks: 'fd', container: 'str', upstreams: 'strings' },
+  },
 
   // what remains on disk
   record_pid: { code: 80, fields: { at: 'at', path: 'str' } },

@@ -169,6 +169,16 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
     maybe('setns'),
   ],
   netlink: [some(['setsockopt']), once('sendto'), some(['recvfrom', 'recv'])],
+  // Two sockets in the other namespace, then a process; what that one gives up is its own.
+  dns: [
+    once('open', 'openat'),
+    once('setns'),
+    some(['socket', 'setsockopt', 'bind', 'listen']),
+    once('setns'),
+    once('pipe2'),
+    once('fork', 'clone'),
+    once('read'),
+  ],
 
   // The start time is read from /proc; the file appears whole, by renaming it.
   record_pid: [

@@ -3,7 +3,7 @@ import type { NetlinkRequest } from '../../kernel/netlink.ts';
 import { quote } from './quote.ts';
 import type { Translations } from './table.ts';
 
-type NetworkOps = 'link_up' | 'netlink_socket' | 'netlink';
+type NetworkOps = 'link_up' | 'netlink_socket' | 'netlink' | 'dns';
 
 export const NETWORK: Translations<NetworkOps> = {
   link_up: (op, sh) => sh.line(`ip link set dev ${quote(op.name)} up`),
@@ -12,4 +12,8 @@ export const NETWORK: Translations<NetworkOps> = {
     for (const { byHand } of op.request as NetlinkRequest)
       if (byHand.length > 0) sh.line(byHand.map(quote).join(' '));
   },
+  dns: (op, sh) =>
+    sh.comment(
+      `No command does it: a process that answers at 127.0.0.11 inside and asks ${op.upstreams.join(', ') || 'nobody'} from outside.`,
+    ),
 };
