@@ -60,3 +60,7 @@ export function makedev(major: number, minor: number): bigint {
   const [a, b] = [BigInt(major), BigInt(minor)];
   return ((a & 0xfffff000n) << 32n) | ((a & 0xfffn) << 8n) | ((b & 0xffffff00n) << 12n) | (b & 0xffn);
 }
+
+// netinet/in.h
+export const IPPROTO_TCP = 6;
+export const IPPROTO_UDP = 17;

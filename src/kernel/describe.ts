@@ -70,6 +70,11 @@ const NETLINK_PROTOCOLS: Readonly<Record<number, string>> = {
   [NETLINK_ROUTE]: 'NETLINK_ROUTE',
   [NETLINK_NETFILTER]: 'NETLINK_NETFILTER',
 };
+const PROTOCOL_FIELDS = new Set(['reserve_port.protocol', 'proxy_port.protocol']);
+const IP_PROTOCOLS: Readonly<Record<number, string>> = {
+  [K.IPPROTO_TCP]: 'IPPROTO_TCP',
+  [K.IPPROTO_UDP]: 'IPPROTO_UDP',
+};
 const PRCTL: Readonly<Record<number, string>> = {
   [K.PR_SET_PDEATHSIG]: 'PR_SET_PDEATHSIG',
   [K.PR_SET_KEEPCAPS]: 'PR_SET_KEEPCAPS',
@@ -122,6 +127,7 @@ function show(op: string, field: string, kind: string, value: unknown): string {
   const names = SHOWN[key];
   if (names !== undefined) return flags(BigInt(value as number | bigint), names);
   if (key === 'netlink_socket.protocol') return NETLINK_PROTOCOLS[Number(value)] ?? String(value);
+  if (PROTOCOL_FIELDS.has(key)) return IP_PROTOCOLS[Number(value)] ?? String(value);
   if (key === 'fsconfig.command') return FSCONFIG[Number(value)] ?? String(value);
   if (key === 'prctl.option') return PRCTL[Number(value)] ?? String(value);
   if (key === 'mknod.dev' || key === 'check_device.dev')

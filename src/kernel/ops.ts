@@ -129,6 +129,15 @@ export const OPS = {
     code: 95,
     fields: { netns: 'fd', port: 'u64', networks: 'fd', container: 'str', upstreams: 'strings' },
   },
+  /** Nobody else gets the port of the host for as long as the helper lives. `protocol`: IPPROTO_TCP or IPPROTO_UDP. */
+  reserve_port: { code: 78, fields: { protocol: 'u64', address: 'str', port: 'u64' } },
+  /** The same, and what arrives there is passed on once `start_proxy` has been run. */
+  proxy_port: {
+    code: 73,
+    fields: { protocol: 'u64', address: 'str', port: 'u64', target: 'str', targetPort: 'u64' },
+  },
+  /** `root`: an empty directory, which is all that the proxy sees of the file system. */
+  start_proxy: { code: 74, fields: { root: 'fd' } },
 
   // what remains on disk
   record_pid: { code: 80, fields: { at: 'at', path: 'str' } },

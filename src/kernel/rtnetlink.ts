@@ -30,6 +30,9 @@ const IFLA_LINKINFO = 18;
 const IFLA_NET_NS_FD = 28;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
+const IFLA_INFO_SLAVE_KIND = 4;
+const IFLA_INFO_SLAVE_DATA = 5;
+const IFLA_BRPORT_MODE = 4;
 const VETH_INFO_PEER = 1;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
@@ -133,6 +136,31 @@ export function setLinkUp(name: string): NetlinkMessage {
     ...linkHeader(0, { up: true }),
     attributes: linkAttributes({ name }),
     byHand: ['ip', 'link', 'set', 'dev', name, 'up'],
+  };
+}
+
+/** A frame may leave the bridge by the port that it came from. */
+export function setHairpin(name: string): NetlinkMessage {
+  const mode: Attribute = { name: 'IFLA_BRPORT_MODE', type: IFLA_BRPORT_MODE, value: { u8: 1 } };
+  return {
+    name: 'RTM_NEWLINK',
+    type: RTM_NEWLINK,
+    flags: NLM_F_ACK,
+    ...linkHeader(0, {}),
+    attributes: [
+      ...linkAttributes({ name }),
+      {
+        name: 'IFLA_LINKINFO',
+        type: IFLA_LINKINFO,
+        value: {
+          nested: [
+            { name: 'IFLA_INFO_SLAVE_KIND', type: IFLA_INFO_SLAVE_KIND, value: { text: 'bridge' } },
+            { name: 'IFLA_INFO_SLAVE_DATA', type: IFLA_INFO_SLAVE_DATA, value: { nested: [mode] } },
+          ],
+        },
+      },
+    ],
+    byHand: ['ip', 'link', 'set', 'dev', name, 'type', 'bridge_slave', 'hairpin', 'on'],
   };
 }
 

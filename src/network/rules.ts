@@ -33,6 +33,8 @@ import {
   type SetValue,
 } from '../kernel/nftables.ts';
 import { type Address, AF_INET } from '../kernel/rtnetlink.ts';
+import { parseAddress, toAddress } from './ip-address.ts';
+import type { PortBinding, PortProtocol } from './published-port.ts';
 
 export const RULES_TABLE = 'tsrun';
 /** The comment of the table: another one was made by another version of tsrun, and is replaced. */
@@ -262,48 +264,38 @@ export function networkElements(network: {
   ];
 }
 
-export type PortProtocol = 'tcp' | 'udp';
-
-/** A port of the host that leads to one of a container. */
-export interface PublishedPort {
-  /** Undefined: every address of the host, of each family that the container has an address of. */
-  readonly hostAddress?: Address;
-  readonly hostPort: number;
-  readonly containerPort: number;
-  readonly protocol: PortProtocol;
-}
-
-/** What the published ports of a container have in the table. `addresses`: the container's, at most one of a family. */
-export function portElements(
-  container: string,
-  addresses: readonly Address[],
-  ports: readonly PublishedPort[],
-): readonly RuleElement[] {
+/** What the published ports of a container have in the table. */
+export function portElements(container: string, bindings: readonly PortBinding[]): readonly RuleElement[] {
   const comment = `container ${container}`;
-  const published = ports.flatMap((port) =>
-    addresses
-      .filter(({ family }) => port.hostAddress === undefined || port.hostAddress.family === family)
-      .map((address) => portElement(comment, address, port)),
-  );
-  const itself = addresses.map((address) => ({
-    set: SELF[familyOf(address)],
-    element: { key: [address, address], comment },
-  }));
-  return published.length === 0 ? [] : [...published, ...itself];
+  const targets = new Map(bindings.map(({ target }) => [target, address(target)]));
+  return [
+    ...bindings.map((binding) => bindingElement(comment, binding)),
+    ...[...targets.values()].map((itself) => ({
+      set: SELF[familyOf(itself)],
+      element: { key: [itself, itself], comment },
+    })),
+  ];
 }
 
-function portElement(comment: string, address: Address, port: PublishedPort): RuleElement {
-  const { at, any } = PUBLISHED[familyOf(address)];
-  const host = port.hostAddress;
-  const everywhere = host === undefined || host.bytes.every((byte) => byte === 0);
+function bindingElement(comment: string, binding: PortBinding): RuleElement {
+  const host = address(binding.hostAddress);
+  const target = address(binding.target);
+  const { at, any } = PUBLISHED[familyOf(target)];
+  const everywhere = host.bytes.every((byte) => byte === 0);
   return {
     set: everywhere ? any : at,
     element: {
-      key: [...(everywhere ? [] : [host]), protocolValue(port.protocol), portValue(port.hostPort)],
-      data: [address, portValue(port.containerPort)],
+      key: [...(everywhere ? [] : [host]), protocolValue(binding.protocol), portValue(binding.hostPort)],
+      data: [target, portValue(binding.containerPort)],
       comment,
     },
   };
+}
+
+function address(text: string): Address {
+  const parsed = parseAddress(text);
+  if (parsed === undefined) throw new Error(`${text} is no address`);
+  return toAddress(parsed);
 }
 
 const familyOf = ({ family }: Address) => (family === AF_INET ? 'ip' : 'ip6');

@@ -14,12 +14,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NETLINK_NETFILTER } from '../../src/kernel/netlink.ts';
 import { sendNetlink } from '../../src/kernel/netlink-door.ts';
 import { transaction } from '../../src/kernel/nftables.ts';
-import { parseAddress, toAddress } from '../../src/network/ip-address.ts';
+import { bindingsOf, type PublishedPort } from '../../src/network/published-port.ts';
 import {
   addElements,
   baseRules,
   networkElements,
-  type PublishedPort,
   portElements,
   removeElements,
 } from '../../src/network/rules.ts';
@@ -63,8 +62,8 @@ beforeAll(async () => {
     send(addElements(networkElements(network)));
   publish({ hostPort: 8080, containerPort: PORT, protocol: 'tcp' });
   publish({ hostPort: 8080, containerPort: PORT, protocol: 'udp' });
-  publish({ hostAddress: address('127.0.0.1'), hostPort: 8081, containerPort: PORT, protocol: 'tcp' });
-  publish({ hostAddress: address('203.0.113.1'), hostPort: 8082, containerPort: PORT, protocol: 'tcp' });
+  publish({ hostAddress: '127.0.0.1', hostPort: 8081, containerPort: PORT, protocol: 'tcp' });
+  publish({ hostAddress: '203.0.113.1', hostPort: 8082, containerPort: PORT, protocol: 'tcp' });
 });
 
 afterAll(() => made.dispose());
@@ -99,18 +98,14 @@ async function serve(who: string): Promise<Disposable> {
   return { [Symbol.dispose]: () => server.kill('SIGKILL') };
 }
 
-const address = (text: string) => {
-  const parsed = parseAddress(text);
-  if (parsed === undefined) throw new Error(text);
-  return toAddress(parsed);
-};
-
 function send(messages: Parameters<typeof transaction>[0]): void {
   sendNetlink({ protocol: NETLINK_NETFILTER }, transaction(messages), 'set rules');
 }
 
+const elementsOf = (port: PublishedPort) => portElements('web', bindingsOf(port, ['10.7.0.2', 'fd00:7::2']));
+
 function publish(port: PublishedPort): void {
-  send(addElements(portElements('web', [address('10.7.0.2'), address('fd00:7::2')], [port])));
+  send(addElements(elementsOf(port)));
 }
 
 /** What `who` hears from there. */
@@ -170,12 +165,11 @@ describe('a published port', () => {
 
   test('is gone when its elements are, and removing them again is no error', () => {
     const port: PublishedPort = { hostPort: 8090, containerPort: PORT, protocol: 'tcp' };
-    const elements = portElements('web', [address('10.7.0.2')], [port]);
     publish(port);
     expect(ask('outside', '203.0.113.1', 8090)).toBe('web saw 203.0.113.2');
-    send(removeElements(portElements('web', [address('10.7.0.2'), address('fd00:7::2')], [port])));
+    send(removeElements(elementsOf(port)));
     expect(ask('outside', '203.0.113.1', 8090)).toBe('refused');
-    send(removeElements(elements));
+    send(removeElements(elementsOf(port)));
   });
 });
 

@@ -13,18 +13,17 @@ function inNamespace(body: string): string {
     import * as nft from '${SOURCE}/kernel/nftables.ts';
     import { quoteAll } from '${SOURCE}/explain/shell/quote.ts';
     import * as rules from '${SOURCE}/network/rules.ts';
-    import { parseAddress, toAddress } from '${SOURCE}/network/ip-address.ts';
+    import { bindingsOf } from '${SOURCE}/network/published-port.ts';
     const send = (messages) => sendNetlink({ protocol: 12 }, messages, 'try it');
     const refused = (messages) => { try { send(messages); return 'taken' } catch (e) { return e.cause.code } };
     const list = () => execFileSync('nft', ['list', 'ruleset'], { encoding: 'utf8' });
-    const address = (text) => toAddress(parseAddress(text));
     const elements = [
       ...rules.networkElements({ name: 'inner', bridge: 'tsr-0123456789', internal: true }),
-      ...rules.portElements('web', [address('172.17.0.2'), address('fd00::2')], [
+      ...rules.portElements('web', [
         { hostPort: 8080, containerPort: 80, protocol: 'tcp' },
-        { hostAddress: address('127.0.0.1'), hostPort: 53, containerPort: 5353, protocol: 'udp' },
-        { hostAddress: address('::1'), hostPort: 53, containerPort: 5353, protocol: 'udp' },
-      ]),
+        { hostAddress: '127.0.0.1', hostPort: 53, containerPort: 5353, protocol: 'udp' },
+        { hostAddress: '::1', hostPort: 53, containerPort: 5353, protocol: 'udp' },
+      ].flatMap((port) => bindingsOf(port, ['172.17.0.2', 'fd00::2']))),
     ];
     ${body}`;
   const node = [process.execPath, '--disable-warning=ExperimentalWarning', '--input-type=module-typescript'];

@@ -1,0 +1,183 @@
+/** Rules for the packets of a container, and the ports of the host that lead to it. nft(8), ip-sysctl. */
+import * as K from '../kernel/constants.ts';
+import { create } from '../kernel/fs-context.ts';
+import { NETLINK_NETFILTER, type NetlinkMessage } from '../kernel/netlink.ts';
+import { transaction } from '../kernel/nftables.ts';
+import type { Op, Tolerable } from '../kernel/ops.ts';
+import { setHairpin } from '../kernel/rtnetlink.ts';
+import type { Network } from './network.ts';
+import { formatHostPort, type PortBinding } from './published-port.ts';
+import {
+  addElements,
+  baseRules,
+  networkElements,
+  portElements,
+  type RuleElement,
+  removeElements,
+} from './rules.ts';
+import type { RulesHost } from './rules-host.ts';
+
+export interface RulesInput {
+  readonly host: RulesHost;
+  /** What containers that run have in the table, should it have to be made again. */
+  readonly others: readonly RuleElement[];
+  /** The container's name. */
+  readonly container: string;
+  readonly networks: readonly Pick<Network, 'name' | 'bridge' | 'internal'>[];
+  readonly ports: readonly PortBinding[];
+  /** The ends of its cables at the bridges. */
+  readonly cables: readonly string[];
+}
+
+export interface RulesPlan {
+  /** By the host, before the container's process is made. */
+  readonly before: readonly Op[];
+  /** By the host, when the container's network is there and its process still waits. */
+  readonly afterClone: readonly Op[];
+  readonly cleanup: readonly Op[];
+}
+
+/** Its ops follow those of planNetwork, whose socket `rtnetlink` they use. */
+export function planRules(input: RulesInput): RulesPlan {
+  if (input.networks.length === 0) return { before: [], afterClone: [], cleanup: [] };
+  return input.host.nftables ? planTable(input) : planProxy(input.ports);
+}
+
+function planTable(input: RulesInput): RulesPlan {
+  const { host, others, container, networks, ports } = input;
+  const elements = portElements(container, ports);
+  const ofNetworks = networks.flatMap(networkElements);
+  const names = networks.map(({ name }) => name).join(', ');
+  const published = ports.length > 0;
+  return {
+    before: [
+      ...ports.map(planReservation),
+      {
+        op: 'netlink_socket',
+        into: 'nftables',
+        protocol: NETLINK_NETFILTER,
+        why: 'Rules for packets are changed through this socket.',
+      },
+      ...(host.nftables && host.rules !== 'current' ? planBase(host.rules === 'other', others) : []),
+      change(
+        'the rules of its networks',
+        addElements(ofNetworks),
+        `The rules hold for the bridges in these sets: network ${names} is kept apart from others, and what leaves it gets the address of the host.`,
+      ),
+      ...(published ? networks.map(planRouteLocalnet) : []),
+    ],
+    afterClone: published
+      ? [
+          ...input.cables.map(planHairpin),
+          change(
+            'the rules of its published ports',
+            addElements(elements),
+            'The rules look here for the container behind a port of the host.',
+          ),
+        ]
+      : [],
+    cleanup: published
+      ? [
+          change(
+            'the end of its published ports',
+            removeElements(elements),
+            'Packets to these ports would still be sent to the address, which another container may have next. Each element is added first: deleting one that is not there would be refused, and all others with it.',
+            ['ENOENT', 'EEXIST'],
+          ),
+        ]
+      : [],
+  };
+}
+
+function planBase(replace: boolean, others: readonly RuleElement[]): readonly Op[] {
+  return [
+    change(
+      'the table of rules',
+      [...baseRules({ replace }), ...addElements(others)],
+      'One table holds all rules of all containers; those of other programs stay as they are. It is made whole or not at all, and only once (EEXIST: by somebody else just now).',
+      ['EEXIST'],
+    ),
+  ];
+}
+
+function planReservation(binding: PortBinding): Op {
+  return {
+    op: 'reserve_port',
+    protocol: PROTOCOLS[binding.protocol],
+    address: binding.hostAddress,
+    port: binding.hostPort,
+    why: `A socket holds port ${formatHostPort(binding)} of the host, so that no other program gets it; packets to it never arrive there, for the rules send them on.`,
+  };
+}
+
+function planRouteLocalnet({ bridge }: Pick<Network, 'bridge'>): Op {
+  return {
+    op: 'write',
+    path: `/proc/sys/net/ipv4/conf/${bridge}/route_localnet`,
+    data: '1',
+    why: "The host's own connections to a published port of 127.0.0.1 leave by the bridge; a rule keeps packets of containers from 127.0.0.0/8 (CVE-2020-8558).",
+  };
+}
+
+function planHairpin(cable: string): Op {
+  return {
+    op: 'netlink',
+    socket: 'rtnetlink',
+    what: `${cable} in hairpin mode`,
+    request: [setHairpin(cable)],
+    why: 'A container that asks for its own published port is answered through the cable that its question came by.',
+  };
+}
+
+const PROTOCOLS = { tcp: K.IPPROTO_TCP, udp: K.IPPROTO_UDP } as const;
+
+/** Without rules a small process takes the connections and passes them on. */
+function planProxy(ports: readonly PortBinding[]): RulesPlan {
+  if (ports.length === 0) return { before: [], afterClone: [], cleanup: [] };
+  return {
+    before: ports.map(
+      (binding): Op => ({
+        op: 'proxy_port',
+        protocol: PROTOCOLS[binding.protocol],
+        address: binding.hostAddress,
+        port: binding.hostPort,
+        target: binding.target,
+        targetPort: binding.containerPort,
+        why: `This host has no rules for packets, so port ${formatHostPort(binding)} is served by a process that passes on what arrives.`,
+      }),
+    ),
+    afterClone: [
+      { op: 'fsopen', into: 'fs', fstype: 'tmpfs', why: 'An empty file system for the proxy.' },
+      create(),
+      {
+        op: 'fsmount',
+        into: 'proxy-root',
+        fs: 'fs',
+        attributes: K.MOUNT_ATTR_RDONLY,
+        why: 'It is attached nowhere: the proxy has it as its root, and sees nothing else.',
+      },
+      {
+        op: 'start_proxy',
+        root: 'proxy-root',
+        why: 'The process that passes connections on has given up all rights, and ends with the container.',
+      },
+    ],
+    cleanup: [],
+  };
+}
+
+function change(
+  what: string,
+  messages: readonly NetlinkMessage[],
+  why: string,
+  tolerate?: readonly Tolerable[],
+): Op {
+  return {
+    op: 'netlink',
+    socket: 'nftables',
+    what,
+    request: transaction(messages),
+    ...(tolerate === undefined ? {} : { tolerate }),
+    why,
+  };
+}

@@ -1,0 +1,36 @@
+/** What the host can do with packets, and whether the rules are there. */
+import { NETLINK_NETFILTER, type NetlinkRequest } from '../kernel/netlink.ts';
+import { sendNetlink } from '../kernel/netlink-door.ts';
+import { getTable, newTable, readTableComment, transaction } from '../kernel/nftables.ts';
+import { errnoOf, TsrunError } from '../lib/errors.ts';
+import { baseRules, RULES_TABLE, RULES_VERSION } from './rules.ts';
+
+export type RulesHost =
+  /** `rules`: whether the table is there, or one of another version. */
+  | { readonly nftables: true; readonly rules: 'missing' | 'current' | 'other' }
+  /** What the kernel said when it was asked for rules. */
+  | { readonly nftables: false; readonly reason: string };
+
+/** Changes nothing. */
+export function readRulesHost(): RulesHost {
+  const found = ask([getTable(RULES_TABLE)]);
+  if (found.errno === undefined) {
+    const current = readTableComment(found.replies) === RULES_VERSION;
+    return { nftables: true, rules: current ? 'current' : 'other' };
+  }
+  if (found.errno !== 'ENOENT') return { nftables: false, reason: found.errno };
+  // Kernels are built without some of the parts. The table is made twice in one transaction: when everything else is
+  // taken, that is what the kernel refuses it for.
+  const { errno = 'EEXIST' } = ask(transaction([...baseRules(), newTable(RULES_TABLE, RULES_VERSION)]));
+  return errno === 'EEXIST' ? { nftables: true, rules: 'missing' } : { nftables: false, reason: errno };
+}
+
+function ask(request: NetlinkRequest) {
+  try {
+    return { replies: sendNetlink({ protocol: NETLINK_NETFILTER }, request, 'ask for the rules of packets') };
+  } catch (error) {
+    const errno = error instanceof TsrunError ? errnoOf(error.cause) : undefined;
+    if (errno === undefined) throw error;
+    return { errno, replies: [] };
+  }
+}
