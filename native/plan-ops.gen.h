@@ -262,6 +262,9 @@
 #define OP_CGROUP_DEVICE 91
 #define CGROUP_DEVICE_CGROUP 0
 #define CGROUP_DEVICE_PROGRAM 1
+#define OP_COUNT_OOM_KILLS 92
+#define COUNT_OOM_KILLS_AT 0
+#define COUNT_OOM_KILLS_PATH 1
 
 /* X(NAME, name, kinds of its fields …) */
 #define TSR_OPS(X) \
@@ -331,5 +334,6 @@
   X(RECORD_EXIT, record_exit, KIND_AT, KIND_STR) \
   X(JOIN_CGROUP, join_cgroup, KIND_FD) \
   X(CGROUP_DEVICE, cgroup_device, KIND_FD, KIND_BYTES) \
+  X(COUNT_OOM_KILLS, count_oom_kills, KIND_FD, KIND_STR) \
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -237,12 +238,30 @@ int op_record_pid(struct run *r, const struct plan_op *op) {
   return save(run_fd(r, op->f[RECORD_PID_AT]), run_str(r, op->f[RECORD_PID_PATH]), text);
 }
 
+/* memory.events (v2) and memory.oom_control (v1) have a line `oom_kill N`: how many processes of the cgroup the kernel
+ * has ended because memory ran out. */
+int op_count_oom_kills(struct run *r, const struct plan_op *op) {
+  char text[512];
+  int fd = sys_openat2(run_fd(r, op->f[COUNT_OOM_KILLS_AT]), run_str(r, op->f[COUNT_OOM_KILLS_PATH]), O_RDONLY | O_CLOEXEC, 0,
+                       RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+  if (fd < 0) return -errno;
+  ssize_t n = read(fd, text, sizeof text - 1);
+  int error = n < 0 ? errno : 0;
+  close(fd);
+  if (error) return -error;
+  text[n] = 0;
+  const char *line = strstr(text, "oom_kill ");
+  if (line == NULL) return -ENODATA;
+  r->oom_kills += strtoul(line + strlen("oom_kill "), NULL, 10);
+  return 0;
+}
+
 int op_record_exit(struct run *r, const struct plan_op *op) {
   if (r->report->state != STATE_ENDED) return 0;
   char text[128];
   struct timespec t;
   clock_gettime(CLOCK_REALTIME, &t);
-  snprintf(text, sizeof text, "{\"waitStatus\":%d,\"finishedAtMs\":%lld}\n", r->report->wait_status,
-           (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000);
+  snprintf(text, sizeof text, "{\"waitStatus\":%d,\"finishedAtMs\":%lld,\"oomKilled\":%s}\n", r->report->wait_status,
+           (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000, r->oom_kills ? "true" : "false");
   return save(run_fd(r, op->f[RECORD_EXIT_AT]), run_str(r, op->f[RECORD_EXIT_PATH]), text);
 }

@@ -50,6 +50,7 @@ struct run {
   int pidfd;
   pid_t services[MAX_SERVICES]; /* service.h */
   int n_services;
+  unsigned long oom_kills; /* processes of the container that the kernel ended for want of memory */
 };
 
 /* An op: a result >= 0, or -errno. */

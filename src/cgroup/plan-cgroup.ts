@@ -21,6 +21,8 @@ export interface CgroupPlan {
   /** While the child waits: v1 takes a process only once it is there. */
   readonly join: readonly Op[];
   readonly cleanup: readonly Op[];
+  /** Before the cleanup: whether memory ran out. */
+  readonly count: readonly Op[];
   /** Whether the descriptor `cgroup` is there for the clone. */
   readonly bornInside: boolean;
 }
@@ -37,7 +39,12 @@ export function planCgroup(host: CgroupHost, cgroupsPath: string, resources: Res
     before: [...(v2?.before ?? []), ...v1.flatMap((plan) => plan.before)],
     join: v1.flatMap((plan) => plan.join),
     // Cleanup runs backwards: what is left is killed by v2, and then the directories go.
-    cleanup: [...v1.flatMap((plan) => plan.cleanup), ...(v2?.cleanup ?? [])],
+    cleanup: [
+      ...v1.flatMap((plan) => plan.cleanup),
+      ...removeLater(host, cgroupsPath, v1Controllers(writes)),
+      ...(v2?.cleanup ?? []),
+    ],
+    count: [...(v2?.count ?? []), ...v1.flatMap((plan) => plan.count)],
     bornInside: v2 !== undefined,
   };
 }
@@ -72,7 +79,7 @@ function v1Controllers(writes: readonly CgroupWrite[]): readonly string[] {
   return [...new Set(writes.filter((one) => one.version === 1).map((one) => one.controller))];
 }
 
-type Part = Pick<CgroupPlan, 'before' | 'join' | 'cleanup'>;
+type Part = Pick<CgroupPlan, 'before' | 'join' | 'cleanup' | 'count'>;
 
 function planV2(place: CgroupPlace, resources: ResourcesSpec, writes: readonly CgroupWrite[]): Part {
   const own = writes.filter((one) => one.version === 2);
@@ -117,6 +124,7 @@ function planV2(place: CgroupPlace, resources: ResourcesSpec, writes: readonly C
         why: 'Ends what may be left in the cgroup (kernel 5.14), so that it can be removed.',
       },
     ],
+    count: [countOomKills('cgroup', 'memory.events')],
   };
 }
 
@@ -159,6 +167,35 @@ function planV1(
     cleanup: [
       { op: 'rmdir', at: root, path: place.path, why: 'An empty cgroup is removed like a directory.' },
     ],
+    count: controller === 'memory' ? [countOomKills(cgroup, 'memory.oom_control')] : [],
+  };
+}
+
+/** The v1 cgroups that `tsrun update` may have made meanwhile, for a kind of limit that the container had not. */
+function removeLater(host: CgroupHost, cgroupsPath: string, planned: readonly string[]): readonly Op[] {
+  return ['memory', 'cpu', 'cpuset', 'blkio', 'pids'].flatMap((controller): readonly Op[] => {
+    const hierarchy = host.v1[controller];
+    if (hierarchy === undefined || planned.includes(controller)) return [];
+    const { mount, path } = placeCgroup(hierarchy.mount, hierarchy.base, cgroupsPath);
+    return [
+      {
+        op: 'rmdir',
+        path: `${mount}/${path}`,
+        tolerate: ['ENOENT'],
+        why: `Should tsrun update have limited ${controller}, there is a cgroup for that too.`,
+      },
+    ];
+  });
+}
+
+/** Without the memory controller there is no such file, and nobody counts. */
+function countOomKills(at: string, path: string): Op {
+  return {
+    op: 'count_oom_kills',
+    at,
+    path,
+    tolerate: ['ENOENT'],
+    why: 'Whether the kernel has ended a process of the container because memory ran out: the record of its end says so.',
   };
 }
 

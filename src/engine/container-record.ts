@@ -34,7 +34,20 @@ export interface ProcessMark {
 export type ContainerState =
   | { readonly status: 'created' }
   | { readonly status: 'running'; readonly process: ProcessMark }
-  | { readonly status: 'exited'; readonly exitCode: number; readonly finishedAtMs: number | undefined };
+  | {
+      readonly status: 'exited';
+      readonly exitCode: number;
+      readonly finishedAtMs: number | undefined;
+      /** Whether the kernel ended a process of the container because memory ran out. */
+      readonly oomKilled: boolean;
+    };
+
+/** The file `exit`, which the helper writes: op record_exit. */
+interface ExitRecord {
+  readonly waitStatus: number;
+  readonly finishedAtMs: number;
+  readonly oomKilled: boolean;
+}
 
 export function readRecord(paths: EnginePaths, id: ContainerId): ContainerRecord | undefined {
   const file = `${containerDir(paths, id)}/config.json`;
@@ -60,12 +73,12 @@ export function readState(paths: EnginePaths, id: ContainerId): ContainerState {
   if (running !== undefined && isAlive(running)) return { status: 'running', process: running };
   const exit = readFileIfThere(`${containerDir(paths, id)}/exit`);
   if (exit !== undefined) {
-    const { waitStatus, finishedAtMs } = JSON.parse(exit) as { waitStatus: number; finishedAtMs: number };
-    return { status: 'exited', exitCode: exitCodeOf(waitStatus), finishedAtMs };
+    const { waitStatus, finishedAtMs, oomKilled } = JSON.parse(exit) as ExitRecord;
+    return { status: 'exited', exitCode: exitCodeOf(waitStatus), finishedAtMs, oomKilled };
   }
   if (hasOwner(paths, id)) return { status: 'created' };
   // Nobody is left who could record an end: the helper was killed, and the kernel killed the container with it.
-  return { status: 'exited', exitCode: 137, finishedAtMs: undefined };
+  return { status: 'exited', exitCode: 137, finishedAtMs: undefined, oomKilled: false };
 }
 
 /** Whether the process that makes, or looks after, the container is alive. */

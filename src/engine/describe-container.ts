@@ -1,5 +1,5 @@
 /** A container as `docker inspect` describes one; the fields this engine has, under Docker's names. */
-import type { MountSpec } from '../spec/runtime.ts';
+import type { MountSpec, ResourcesSpec } from '../spec/runtime.ts';
 import type { Container } from './container-store.ts';
 import { containerDir, type EnginePaths } from './paths.ts';
 
@@ -19,6 +19,7 @@ export function describeContainer(
       Status: state.status,
       Running: state.status === 'running',
       Pid: state.status === 'running' ? state.process.pid : 0,
+      OOMKilled: state.status === 'exited' && state.oomKilled,
       ExitCode: state.status === 'exited' ? state.exitCode : 0,
       ...(state.status === 'exited' && state.finishedAtMs !== undefined
         ? { FinishedAt: new Date(state.finishedAtMs).toISOString() }
@@ -39,7 +40,7 @@ export function describeContainer(
         Soft: soft,
         Hard: hard,
       })),
-      PidsLimit: linux.resources?.pids?.limit ?? 0,
+      ...describeResources(linux.resources ?? {}),
     },
     GraphDriver: { Name: 'overlay2', Data: { UpperDir: `${dir}/upper`, WorkDir: `${dir}/work` } },
     Mounts: binds.map((m) => ({
@@ -64,4 +65,20 @@ function shmBytes(mounts: readonly MountSpec[]): number {
   const shm = mounts.find((m) => m.destination === '/dev/shm' && m.source === 'shm');
   const size = shm?.options?.find((option) => option.startsWith('size='));
   return Number(size?.slice('size='.length) ?? 0);
+}
+
+/** 0 and the empty text stand for no limit. */
+function describeResources({ memory, cpu, pids, blockIO }: ResourcesSpec) {
+  return {
+    Memory: memory?.limit ?? 0,
+    MemorySwap: memory?.swap ?? 0,
+    MemoryReservation: memory?.reservation ?? 0,
+    CpuShares: cpu?.shares ?? 0,
+    CpuQuota: cpu?.quota ?? 0,
+    CpuPeriod: cpu?.period ?? 0,
+    CpusetCpus: cpu?.cpus ?? '',
+    CpusetMems: cpu?.mems ?? '',
+    BlkioWeight: blockIO?.weight ?? 0,
+    PidsLimit: pids?.limit ?? 0,
+  };
 }

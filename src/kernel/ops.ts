@@ -146,6 +146,7 @@ export const OPS = {
   // cgroups
   join_cgroup: { code: 90, fields: { cgroup: 'fd' } },
   cgroup_device: { code: 91, fields: { cgroup: 'fd', program: 'bytes' } },
+  count_oom_kills: { code: 92, fields: { at: 'fd', path: 'str' } },
 } as const satisfies Record<string, { code: number; fields: Record<string, keyof typeof FIELD_KINDS> }>;
 
 export type OpName = keyof typeof OPS;

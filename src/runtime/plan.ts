@@ -89,6 +89,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
 
     group('host', 'A cgroup to be born into', cgroup.before),
     group('cleanup', 'The cgroup goes', cgroup.cleanup),
+    group('cleanup', 'Has memory run out?', recordsExit(input.state) ? cgroup.count : []),
     group('host', 'Namespaces that are joined, not made', ns.planJoins(linux)),
     group('host', 'Clocks', ns.planTimeNamespace(linux)),
     group('host', 'Standard input', planInput(input)),
@@ -267,8 +268,12 @@ function planPidRecord(state: StateFiles | undefined): readonly Op[] {
       ];
 }
 
+function recordsExit(state: StateFiles | undefined): boolean {
+  return state !== undefined && !state.remove;
+}
+
 function planExitRecord(state: StateFiles | undefined): readonly Op[] {
-  if (state === undefined || state.remove) return [];
+  if (!recordsExit(state)) return [];
   return [
     { op: 'record_exit', at: 'container-dir', path: 'exit', why: 'How the container ended outlives it.' },
   ];

@@ -199,6 +199,7 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
     once('write'),
     once('renameat', 'renameat2', 'rename'),
   ],
+  count_oom_kills: [once('openat2'), once('read')],
   record_exit: [once('openat'), once('write'), once('renameat', 'renameat2', 'rename')],
 
   join_cgroup: [once('openat'), once('write')],

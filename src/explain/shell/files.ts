@@ -22,7 +22,8 @@ type FileOps =
   | 'close_from'
   | 'chown_stdio'
   | 'record_pid'
-  | 'record_exit';
+  | 'record_exit'
+  | 'count_oom_kills';
 
 const NODE_TYPES = new Map<number, string>([
   [K.S_IFCHR, 'c'],
@@ -114,8 +115,12 @@ export const FILES: Translations<FileOps> = {
       'A shell gets the exit status, not the whole wait status: after a signal it is 128 and its number.',
     );
     sh.line(
-      `[ -z "$STATUS" ] || printf '{"waitStatus":%s,"finishedAtMs":%s}\\n' "$((STATUS * 256))" "$(date +%s%3N)" >${path}`,
+      `[ -z "$STATUS" ] || printf '{"waitStatus":%s,"finishedAtMs":%s,"oomKilled":%s}\\n' "$((STATUS * 256))" "$(date +%s%3N)" "\${OOM_KILLED:-false}" >${path}`,
     );
+  },
+  count_oom_kills(op, sh) {
+    const path = sh.path(op.at, op.path);
+    sh.line(`if grep -q '^oom_kill [1-9]' ${path} 2>/dev/null; then OOM_KILLED=true; fi`);
   },
 };
 

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { CgroupHost } from '../../../src/cgroup/host.ts';
 import { planCgroup, plannedCgroups } from '../../../src/cgroup/plan-cgroup.ts';
 import type { Op } from '../../../src/kernel/ops.ts';
+import type { ResourcesSpec } from '../../../src/spec/runtime.ts';
 import { HOST, HYBRID_HOST } from '../../support/sample-plans.ts';
 
 const PURE = HOST.cgroup;
@@ -13,7 +14,7 @@ const steps = (ops: readonly Op[]) =>
   ops.flatMap((op) => {
     if (op.op === 'write') return [`${op.at}/${op.path}=${op.data}`];
     if (op.op === 'mkdir') return [`mkdir ${op.at}/${op.path}`];
-    if (op.op === 'rmdir') return [`rmdir ${op.at}/${op.path}`];
+    if (op.op === 'rmdir') return [`rmdir ${op.at === undefined ? '' : `${op.at}/`}${op.path}`];
     return op.op === 'open' ? [] : [op.op];
   });
 
@@ -73,6 +74,10 @@ test('on a hybrid host only hierarchies with a limit get a cgroup, which the chi
   expect(steps(plan.cleanup)).toEqual([
     'rmdir memory-cgroups/caller/tsrun-x',
     'rmdir cpuset-cgroups/caller/tsrun-x',
+    // What an update may have made until then.
+    'rmdir /sys/fs/cgroup/cpu/caller/tsrun-x',
+    'rmdir /sys/fs/cgroup/blkio/caller/tsrun-x',
+    'rmdir /sys/fs/cgroup/pids/caller/tsrun-x',
     'rmdir cgroups/tsrun-x',
     'cgroup/cgroup.kill=1',
   ]);
@@ -118,7 +123,13 @@ test('without v2 devices are denied by the files of v1', () => {
 test('who may use every device has no rules', () => {
   const all = { devices: [{ allow: true, access: 'rwm' }] };
   expect(steps(planCgroup(PURE, 'tsrun-x', all).before)).toEqual(['mkdir cgroups/tsrun-x']);
-  expect(planCgroup(NONE, 'tsrun-x', all)).toEqual({ before: [], join: [], cleanup: [], bornInside: false });
+  expect(planCgroup(NONE, 'tsrun-x', all)).toEqual({
+    before: [],
+    join: [],
+    count: [],
+    cleanup: [],
+    bornInside: false,
+  });
 });
 
 test.each([
@@ -137,5 +148,17 @@ test('cleanup ends what is left before it removes: it runs the last op first', (
   expect(planCgroup(PURE, 'tsrun-x', { pids: { limit: 1 } }).cleanup.map((op) => op.op)).toEqual([
     'rmdir',
     'write',
+  ]);
+});
+
+test('memory that ran out is counted where memory is: in v2, and in the v1 hierarchy of a limit', () => {
+  const counted = (host: CgroupHost, resources: ResourcesSpec) =>
+    planCgroup(host, 'tsrun-x', resources).count.map(
+      (op) => op.op === 'count_oom_kills' && `${op.at}/${op.path}`,
+    );
+  expect(counted(PURE, {})).toEqual(['cgroup/memory.events']);
+  expect(counted(HYBRID, { memory: { limit: 4096 } })).toEqual([
+    'cgroup/memory.events',
+    'memory-cgroup/memory.oom_control',
   ]);
 });
