@@ -9,9 +9,12 @@ const CGROUP2_SUPER_MAGIC = 0x63677270;
 const CGROUP2_MOUNT = hostPath('/sys/fs/cgroup');
 const HYBRID_MOUNT = hostPath('/sys/fs/cgroup/unified');
 
-/** v1 is looked for only where v2 does not stand in its place: a host has few hierarchies, but may have many mounts. */
-export function readCgroupHost(): CgroupHost {
-  const own = readFileSync('/proc/self/cgroup', 'utf8');
+/**
+ * As the process `pid` has it: containers of v1 go below the cgroups it is in. v1 is looked for only where v2 does not stand in its
+ * place: a host has few hierarchies, but may have many mounts.
+ */
+export function readCgroupHost(pid: number | 'self' = 'self'): CgroupHost {
+  const own = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
   const pure = isCgroup2(CGROUP2_MOUNT);
   const v2Mount = pure ? CGROUP2_MOUNT : isCgroup2(HYBRID_MOUNT) ? HYBRID_MOUNT : undefined;
   const v1 = pure ? {} : v1Hierarchies(readFileSync('/proc/self/mountinfo', 'utf8'), own);
@@ -41,7 +44,7 @@ export function v1Hierarchies(mountinfo: string, ownCgroups: string): Readonly<R
   for (const line of mountinfo.split('\n')) {
     const [, root = '', mount = '', options = ''] =
       /^\d+ \d+ \S+ (\S+) (\S+) .* - cgroup \S+ (\S+)$/.exec(line) ?? [];
-    for (const name of options.split(',').filter((option) => own.has(option))) {
+    for (const name of options.split(',').filter((option) => option !== '' && own.has(option))) {
       const base = below(root, own.get(name) ?? '/');
       if (base !== undefined) found[name] ??= { mount: hostPath(mount), base };
     }
