@@ -14,7 +14,7 @@ suites=("$@")
 [ $# -gt 0 ] || suites=(unit golden native integration vm)
 
 # What another kernel and another version of cgroups can change; the rest looks the same everywhere.
-kernel_tests=(integration/run.test run-files run-rights run-security run-streams lifecycle integration/terminal)
+kernel_tests=(integration/run.test run-files run-limits run-rights run-security run-streams lifecycle limits-verbs integration/terminal)
 
 main() {
   bash scripts/setup.sh test

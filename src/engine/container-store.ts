@@ -1,5 +1,5 @@
 /** Containers by id and name: reserve, find, list, remove, and sweep what a killed helper left. */
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { ContainerCgroups } from '../cgroup/host.ts';
 import type { ImageUse } from '../image/remove.ts';
 import { checkErrno, native } from '../kernel/native.ts';
@@ -68,10 +68,11 @@ export function createDirectories(paths: EnginePaths, id: ContainerId): void {
   for (const { path, mode } of containerDirectories(paths, id)) mkdirSync(path, { mode });
 }
 
+/** A reader sees the old record or the new one, never a half. */
 export function writeRecord(paths: EnginePaths, record: ContainerRecord): void {
-  writeFileSync(`${containerDir(paths, record.id)}/config.json`, `${stringifyExactJson(record)}\n`, {
-    mode: 0o600,
-  });
+  const file = `${containerDir(paths, record.id)}/config.json`;
+  writeFileSync(`${file}.tmp`, `${stringifyExactJson(record)}\n`, { mode: 0o600 });
+  renameSync(`${file}.tmp`, file);
 }
 
 export function listContainers(paths: EnginePaths): readonly Container[] {

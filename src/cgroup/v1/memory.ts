@@ -10,7 +10,7 @@ export function memorySettings({ memory = {} }: ResourcesSpec, changing: boolean
   const { limit, swap, reservation, swappiness, disableOOMKiller } = memory;
   return [
     ...setting(
-      changing && limit !== undefined && swap !== undefined && swap >= 0 ? -1 : undefined,
+      changing && limit !== undefined && swap !== undefined ? -1 : undefined,
       'memory.memsw.limit_in_bytes',
       String,
       'Memory may not be allowed more than memory and swap together, so that limit goes before it is set anew.',
