@@ -6,10 +6,10 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { dockerArchive, shellLayer, type TestImage } from '../support/image-archives.ts';
 import type { RawEntry } from '../support/raw-tar.ts';
 import { useTsrun } from '../support/tsrun.ts';
+import { NATIVE_DIRECTORY, PROGRAM } from '../support/under-test.ts';
 
 const tsrun = useTsrun({ images: 'own' });
-const REPOSITORY = join(import.meta.dirname, '../..');
-const OWN_FILES = ['bin/tsrun', 'native/build/tsrun-exec', 'native/build/libtsrun.so'];
+const OWN_FILES = [PROGRAM, join(NATIVE_DIRECTORY, 'tsrun-exec'), join(NATIVE_DIRECTORY, 'libtsrun.so')];
 
 // The files of tsrun are built by others too: what counts is that no container changed them while it ran.
 let before: string;
@@ -33,11 +33,7 @@ function sentinel(): string {
   return [
     ...tree.map((name) => describeFile(join(victim, name))),
     readFileSync(join(victim, 'file'), 'utf8'),
-    ...OWN_FILES.map((name) =>
-      createHash('sha256')
-        .update(readFileSync(join(REPOSITORY, name)))
-        .digest('hex'),
-    ),
+    ...OWN_FILES.map((path) => createHash('sha256').update(readFileSync(path)).digest('hex')),
   ].join('\n');
 }
 
