@@ -39,16 +39,17 @@ async function run(args: readonly string[], { paths }: Context): Promise<number>
   sweep(paths);
   const chosen = () => chooseContainers(paths, rest, flags.all);
   const screen = process.stdout.isTTY && !flags['no-stream'];
-  // Processor time is a rate: it takes two looks.
-  for (let before = sample(chosen()); ; ) {
-    await setTimeout(INTERVAL_MS);
+  // Processor time is a rate and takes two looks; a person at a terminal sees the rest after the first.
+  for (let before: Samples | undefined; ; await setTimeout(INTERVAL_MS)) {
     const containers = chosen();
     const now = sample(containers);
-    const rows = containers.map(({ record }) =>
-      statsRow(record, before.get(record.id), now.get(record.id), totalmem(), flags['no-trunc']),
-    );
-    print(`${screen ? CLEAR : ''}${format(rows)}`);
-    if (flags['no-stream'] || (rest.length > 0 && now.size === 0)) return 0;
+    if (screen || before !== undefined) {
+      const rows = containers.map(({ record }) =>
+        statsRow(record, before?.get(record.id), now.get(record.id), totalmem(), flags['no-trunc']),
+      );
+      print(`${screen ? CLEAR : ''}${format(rows)}`);
+      if (flags['no-stream'] || (rest.length > 0 && now.size === 0)) return 0;
+    }
     before = now;
   }
 }

@@ -1,5 +1,5 @@
 /** New limits for a container that runs: also where it has had no limit of that kind yet, and so no cgroup for one. */
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { applyWrites } from '../cgroup/apply-writes.ts';
 import { type CgroupHost, type ContainerCgroups, containerCgroups } from '../cgroup/host.ts';
@@ -36,10 +36,19 @@ export function changeLimits(
     applyWrites(all, writes);
     for (const path of Object.values(made)) moveProcesses(cgroups, path);
   } catch (error) {
-    for (const path of Object.values(made)) rmdirSync(path);
+    for (const path of Object.values(made)) removeUnlessUsed(path);
     throw error;
   }
   return all;
+}
+
+/** One that took some of the processes before the rest failed goes with the container. */
+function removeUnlessUsed(path: HostPath): void {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'EBUSY') throw error;
+  }
 }
 
 function isOf(controllers: readonly string[], { version, controller }: CgroupWrite): boolean {
@@ -67,7 +76,7 @@ const ROUNDS = 1000;
 
 /** A process may fork while it is being moved, so this looks again until none is left behind. */
 function moveProcesses({ v2, v1 }: ContainerCgroups, target: HostPath): void {
-  const [source = v2] = v2 === undefined ? Object.values(v1) : [];
+  const source = v2 ?? Object.values(v1)[0];
   if (source === undefined)
     throw new TsrunError(
       'NO_CGROUP',
@@ -85,7 +94,7 @@ function moveProcesses({ v2, v1 }: ContainerCgroups, target: HostPath): void {
   }
   throw new TsrunError(
     'NO_CGROUP',
-    `Cannot move the processes of the container to ${target}: they fork too fast`,
+    `Cannot limit all processes of the container, for they fork too fast: those in ${target} are limited`,
     {
       hint: 'give the limit to run',
       exitCode: 1,
@@ -93,10 +102,14 @@ function moveProcesses({ v2, v1 }: ContainerCgroups, target: HostPath): void {
   );
 }
 
-function processesIn(cgroup: HostPath): readonly string[] {
-  return readFileSync(join(cgroup, 'cgroup.procs'), 'utf8')
-    .split('\n')
-    .filter((pid) => pid !== '');
+/** Those of a cgroup, and of the ones that the container may have made below it. */
+function processesIn(cgroup: string): readonly string[] {
+  const own = readFileSync(join(cgroup, 'cgroup.procs'), 'utf8').split('\n');
+  const below = readdirSync(cgroup, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return [
+    ...own.filter((pid) => pid !== ''),
+    ...below.flatMap(({ name }) => processesIn(join(cgroup, name))),
+  ];
 }
 
 /** It may have ended: ESRCH. */
