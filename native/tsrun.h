@@ -39,6 +39,10 @@ TSR_EXPORT int32_t tsr_remove_tree(const char *path);
 TSR_EXPORT int32_t tsr_netlink(int32_t protocol, int32_t netns, const uint8_t *request, uint32_t len, uint8_t *reply,
                                uint32_t capacity);
 
+/* Makes an eBPF program decide about devices in the cgroup (of v2) at this path, in place of the one there: there is no
+ * moment without any. -EBUSY when somebody else has attached programs too. bpf(2), BPF_F_REPLACE. */
+TSR_EXPORT int32_t tsr_cgroup_device(const char *cgroup, const uint8_t *program, uint32_t len);
+
 /* The writer thread of one layer. open: a handle for the tree below the directory `root` (which is duplicated).
  * event: the eventfd that is signalled when a full queue has room again and when the thread has ended.
  * submit: queues a copy of a batch; 1 asks to wait for the event, -errno is the thread's first failure.

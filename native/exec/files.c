@@ -1,6 +1,7 @@
 /* Ops on files. Every path is relative to a descriptor; inside a root file system openat2 resolves it with the
  * flags the plan gives, so that no link in an image can lead out of it. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -120,11 +121,31 @@ int op_mkdir(struct run *r, const struct plan_op *op) {
   return result(mkdirat(run_fd(r, op->f[MKDIR_AT]), run_str(r, op->f[MKDIR_PATH]), (mode_t)op->f[MKDIR_MODE]));
 }
 
-/* A cgroup stays busy for a moment after its last process was reaped: the kernel empties it asynchronously. */
+/* Removes a directory below `at` that has none below itself, and whether there was one. */
+static int remove_leaf(int at, const char *path) {
+  int parent = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), removed = 0;
+  for (DIR *dir; parent >= 0 && (dir = fdopendir(parent)) != NULL;) {
+    int child = -1;
+    for (struct dirent *entry; child < 0 && !removed && (entry = readdir(dir)) != NULL;) {
+      if (entry->d_type != DT_DIR || strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+      removed = unlinkat(parent, entry->d_name, AT_REMOVEDIR) == 0;
+      if (!removed) child = openat(parent, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    }
+    closedir(dir);
+    parent = child;
+  }
+  return removed;
+}
+
+/* A cgroup stays busy for a moment after its last process was reaped: the kernel empties it asynchronously. It is busy too
+ * while it holds others, which a privileged container can have made. */
 int op_rmdir(struct run *r, const struct plan_op *op) {
+  int at = run_fd(r, op->f[RMDIR_AT]);
+  const char *path = run_str(r, op->f[RMDIR_PATH]);
   for (int attempt = 0;; attempt++) {
-    if (unlinkat(run_fd(r, op->f[RMDIR_AT]), run_str(r, op->f[RMDIR_PATH]), AT_REMOVEDIR) == 0) return 0;
+    if (unlinkat(at, path, AT_REMOVEDIR) == 0) return 0;
     if (errno != EBUSY || attempt == 200) return -errno;
+    while (remove_leaf(at, path)) continue;
     nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
   }
 }

@@ -1,5 +1,5 @@
 /** Removing the cgroups of a container whose helper was killed: the processes in them may still be ending. */
-import { rmdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import type { ContainerCgroups } from '../cgroup/host.ts';
 import { errnoOf } from '../lib/errors.ts';
 
@@ -11,8 +11,10 @@ export function removeCgroups({ v2, v1 }: ContainerCgroups): void {
   for (const path of [...Object.values(v1), ...(v2 === undefined ? [] : [v2])]) removeCgroup(path);
 }
 
-/** Busy means that a process in it has not ended yet. */
+/** Busy means that a process in it has not ended yet. The container may have made others below, when it was privileged. */
 function removeCgroup(path: string): void {
+  for (const entry of ifThere(() => readdirSync(path, { withFileTypes: true })) ?? [])
+    if (entry.isDirectory()) removeCgroup(`${path}/${entry.name}`);
   for (let waitedMs = 0; ; waitedMs += POLL_MS) {
     try {
       ifThere(() => rmdirSync(path));
@@ -24,10 +26,11 @@ function removeCgroup(path: string): void {
   }
 }
 
-function ifThere(act: () => void): void {
+function ifThere<T>(act: () => T): T | undefined {
   try {
-    act();
+    return act();
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
+    return undefined;
   }
 }

@@ -12,8 +12,9 @@ import {
   escapeForTerminal,
   TsrunError,
 } from '../lib/errors.ts';
+import { explainCgroup } from './cgroup-failure.ts';
 
-interface Explanation {
+export interface Explanation {
   readonly message: string;
   readonly hint?: string;
   readonly exitCode?: number;
@@ -21,7 +22,7 @@ interface Explanation {
 
 export function failureToError(failure: Failure): TsrunError {
   const name = errnoName(failure.errno);
-  const known = explain(failure.op, name, failure.detail);
+  const known = explainCgroup(failure.op, name) ?? explain(failure.op, name, failure.detail);
   const { message, hint, exitCode } = known ?? general(failure, name);
   // Names in it are the image's or the container's: none of them may steer the terminal of the reader.
   return new TsrunError('START_FAILED', escapeForTerminal(`Cannot start the container: ${message}`), {

@@ -11,7 +11,7 @@ import { planContainer } from '../../src/runtime/plan.ts';
 import { expectGolden } from '../support/golden.ts';
 import { HOST, HYBRID_HOST, SAMPLES } from '../support/sample-plans.ts';
 
-const hostOf = (name: string) => (name === 'hybrid-host' ? HYBRID_HOST : HOST);
+const hostOf = (name: string) => (name === 'hybrid-host' || name === 'limits-v1' ? HYBRID_HOST : HOST);
 const planOf = (name: string) => {
   const input = SAMPLES[name];
   if (input === undefined) throw new Error(`no sample ${name}`);

@@ -5,6 +5,7 @@
 
 import type { ContainerOptions } from '../../src/engine/container-options.ts';
 import { containerSpec } from '../../src/engine/container-spec.ts';
+import type { ResourceOptions } from '../../src/engine/resource-options.ts';
 import { type ContainerId, hostPath } from '../../src/lib/brands.ts';
 import type { OverlayRoot } from '../../src/mounts/plan-rootfs.ts';
 import type { HostFacts, PlanInput } from '../../src/runtime/plan.ts';
@@ -102,6 +103,20 @@ function sample(changes: Partial<ContainerOptions> = {}, input: Partial<PlanInpu
   };
 }
 
+function limited(host: HostFacts): RuntimeSpec {
+  const resources: ResourceOptions = {
+    memory: 64 * 1024 * 1024,
+    cpus: 0.5,
+    cpuShares: 512,
+    cpusetCpus: '0',
+    pidsLimit: 100,
+    blkioWeight: 500,
+    writeBps: [{ major: 8, minor: 0, rate: 1024 * 1024 }],
+    deviceRules: [{ allow: true, type: 'c', major: 10, minor: 229, access: 'rw' }],
+  };
+  return engineSpec({ ...OPTIONS, resources, cgroupParent: 'web/front' }, host);
+}
+
 /** A bundle's own configuration: fields that no flag of `tsrun run` reaches. */
 function bundle(change: (spec: RuntimeSpec) => RuntimeSpec): PlanInput {
   const { hostname: _, ...spec } = engineSpec(OPTIONS);
@@ -135,6 +150,8 @@ export const SAMPLES: Readonly<Record<string, PlanInput>> = {
   'no-new-privileges': sample({ noNewPrivileges: true }),
   '120-layers': sample({}, { root: overlay(120, true) }),
   'hybrid-host': sample({}, { spec: engineSpec(OPTIONS, HYBRID_HOST) }),
+  limits: sample({}, { spec: limited(HOST) }),
+  'limits-v1': sample({}, { spec: limited(HYBRID_HOST) }),
   'user-namespace': bundle((spec) => ({
     ...spec,
     linux: {
