@@ -34,6 +34,8 @@ export interface BundleInput {
   readonly cgroupName: string;
   readonly state: StateFiles | undefined;
   readonly interactive: boolean;
+  /** As on a host where cgroup v2 is mounted nowhere. */
+  readonly withoutV2: boolean;
   /** Sources of bind mounts that are files. */
   readonly files: readonly string[];
 }
@@ -81,6 +83,7 @@ export interface Change {
   readonly state?: StateFiles;
   readonly interactive?: boolean;
   readonly files?: readonly string[];
+  readonly withoutV2?: boolean;
   /** The output of the container is a pipe, as a shell makes one; Node's own pipes to its children are sockets. */
   readonly throughPipe?: boolean;
   /** Runs the launcher in a terminal of this size; a line "ROWS COLUMNS" on its descriptor 3 resizes it. */
@@ -186,6 +189,7 @@ function bundleInput(change: Change, args: readonly string[], shared: HostPath):
     cgroupName: `tsrun-test-${process.pid}-${++count}`,
     state: change.state,
     interactive: change.interactive ?? false,
+    withoutV2: change.withoutV2 ?? false,
     files: change.files ?? [],
   };
 }

@@ -11,7 +11,10 @@ import { compileSeccomp } from '../../src/security/seccomp-compile.ts';
 import type { BundleInput, Outcome } from './bundle.ts';
 
 const input = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as BundleInput;
-const facts = readHostFacts();
+const here = readHostFacts();
+const facts = input.withoutV2
+  ? { ...here, cgroup: { ...here.cgroup, v2Mount: undefined, v2Controllers: [] } }
+  : here;
 const section = input.spec.linux.seccomp;
 const plan = planContainer(
   {
