@@ -1,7 +1,7 @@
 /** The container's cgroups: made before the container, so that it is born inside, and removed after it. cgroups(7). */
 import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
-import type { ResourcesSpec } from '../spec/runtime.ts';
+import type { DeviceRule, ResourcesSpec } from '../spec/runtime.ts';
 import { compileDeviceRules } from './device-program.ts';
 import { deviceRules } from './device-rules.ts';
 import {
@@ -108,7 +108,7 @@ function planV2(place: CgroupPlace, resources: ResourcesSpec, writes: readonly C
               op: 'cgroup_device' as const,
               cgroup: 'cgroup',
               program: compileDeviceRules(rules),
-              why: 'The kernel asks this program before it makes or opens a device: all but the harmless ones are denied.',
+              why: whyDevices(resources.devices ?? []),
             },
           ]),
     ],
@@ -126,6 +126,11 @@ function planV2(place: CgroupPlace, resources: ResourcesSpec, writes: readonly C
     ],
     count: [countOomKills('cgroup', 'memory.events')],
   };
+}
+
+function whyDevices({ length }: readonly DeviceRule[]): string {
+  const more = length === 0 ? '' : `, what ${length === 1 ? 'a rule allows' : `${length} rules allow`}`;
+  return `The kernel asks this program before a device is opened: null, zero, full, random, urandom, terminals${more}, and no other.`;
 }
 
 function planV1(

@@ -5,6 +5,7 @@ import { parseDevice } from '../engine/host-devices.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import { parseTmpfs, parseVolume } from '../volume/parse.ts';
 import {
+  checkCgroupManager,
   parseCgroupNamespace,
   parseOomScore,
   parseShmSize,
@@ -23,6 +24,11 @@ export const CONTAINER_FLAGS = {
     type: 'list',
     value: 'HOST[:CONTAINER][:rwm]',
     help: 'give it a device of the host, or a directory of devices',
+  },
+  'cgroup-manager': {
+    type: 'text',
+    value: 'cgroupfs',
+    help: 'who makes the cgroups: tsrun itself; TSRUN_CGROUP_MANAGER says the same',
   },
   'cgroup-parent': { type: 'text', value: 'PATH', help: 'cgroup that the container lies in' },
   entrypoint: { type: 'text', value: 'PROGRAM', help: "replace the image's entrypoint" },
@@ -91,6 +97,7 @@ export function containerOptions(
 ): ContainerOptions {
   const [image, ...command] = words;
   if (image === undefined) throw usage(syntax, `'tsrun ${syntax.verb}' needs an image`);
+  checkCgroupManager(flags['cgroup-manager'] ?? hostEnv.TSRUN_CGROUP_MANAGER, syntax);
   const security = flags['security-opt'].map((option) => parseSecurityOption(option, syntax));
   return {
     image,

@@ -1,5 +1,6 @@
 /** The text after a flag of `run` → its value, or a usage error. */
 import { parseByteSize } from '../lib/byte-size.ts';
+import { TsrunError } from '../lib/errors.ts';
 import { parseUlimit } from '../security/rlimits.ts';
 import type { RlimitSpec } from '../spec/runtime.ts';
 import { type Syntax, usage } from './flags.ts';
@@ -42,4 +43,18 @@ export function parseCgroupNamespace(value: string | undefined, syntax: Syntax):
   if (value === undefined || value === 'private') return 'private';
   if (value === 'host') return 'host';
   throw usage(syntax, `--cgroupns takes private or host, not ${JSON.stringify(value)}`);
+}
+
+/** tsrun writes to the file system of cgroups itself, also where systemd runs. */
+export function checkCgroupManager(value: string | undefined, syntax: Syntax): void {
+  if (value === undefined || value === '' || value === 'cgroupfs') return;
+  if (value === 'systemd')
+    throw new TsrunError(
+      'NO_CGROUP_MANAGER',
+      'Cannot have systemd manage the cgroups: tsrun does not talk to it',
+      {
+        hint: 'use --cgroup-manager cgroupfs, which works beside systemd too',
+      },
+    );
+  throw usage(syntax, `--cgroup-manager takes cgroupfs, not ${JSON.stringify(value)}`);
 }

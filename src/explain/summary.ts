@@ -33,6 +33,7 @@ export function summarize(plan: Plan): readonly (readonly [name: string, text: s
         'none',
       ),
     ],
+    ['limits', limits(ops)],
     [
       'filter',
       filter === undefined
@@ -44,6 +45,17 @@ export function summarize(plan: Plan): readonly (readonly [name: string, text: s
 
 function only<N extends OpName>(ops: readonly Op[], name: N): readonly OpOf<N>[] {
   return ops.filter((op): op is OpOf<N> & Op => op.op === name);
+}
+
+/** What is written to files of its cgroups before it runs. */
+function limits(ops: readonly Op[]): string {
+  const files = only(ops, 'write').filter(
+    ({ at, path }) => (at === 'cgroup' || at?.endsWith('-cgroup')) && path !== 'cgroup.kill',
+  );
+  const devices = only(ops, 'cgroup_device').map(() => 'devices by a program');
+  return (
+    [...files.map(({ path, data }) => `${path} = ${Buffer.from(data)}`), ...devices].join(', ') || 'none'
+  );
 }
 
 function madeNamespaces(ops: readonly Op[]): readonly string[] {

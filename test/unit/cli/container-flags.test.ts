@@ -143,3 +143,16 @@ describe('flags about the kernel', () => {
     expect(() => options(['--hardened', '--privileged', 'i'])).toThrow(/choose one/);
   });
 });
+
+test('the manager of cgroups is tsrun itself; systemd is refused, by flag and by variable', () => {
+  expect(options(['--cgroup-manager', 'cgroupfs', 'i'], { TSRUN_CGROUP_MANAGER: 'systemd' }).image).toBe('i');
+  const refused = expect.objectContaining({ code: 'NO_CGROUP_MANAGER' });
+  expect(() => options(['--cgroup-manager=systemd', 'i'])).toThrow(refused);
+  expect(() => options(['i'], { TSRUN_CGROUP_MANAGER: 'systemd' })).toThrow(refused);
+  expect(() => options(['--cgroup-manager=x', 'i'])).toThrow('--cgroup-manager takes cgroupfs, not "x"');
+});
+
+test('--cgroup-parent is passed on, the empty one is none', () => {
+  expect(options(['--cgroup-parent', '/a/b', 'i']).cgroupParent).toBe('/a/b');
+  expect(options(['--cgroup-parent', '', 'i'])).not.toHaveProperty('cgroupParent');
+});
