@@ -18,6 +18,7 @@ const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 const RTM_NEWADDR = 20;
+const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
@@ -65,14 +66,17 @@ export interface MacAddress {
 
 interface NewLink {
   readonly name: string;
-  /** The interface's number, chosen by the caller: what refers to the link needs no question to the kernel. */
-  readonly index: number;
-  readonly mtu?: number;
-  readonly mac?: MacAddress;
+  /**
+   * The interface's number, chosen by the caller: what refers to the link needs no question to the kernel. Left out where
+   * nothing refers to it.
+   */
+  readonly index?: number | undefined;
+  readonly mtu?: number | undefined;
+  readonly mac?: MacAddress | undefined;
 }
 
 /** A bridge that is up. EEXIST when there is a link of that name. */
-export function newBridge({ name, index, mtu, mac }: NewLink): NetlinkMessage {
+export function newBridge({ name, index = 0, mtu, mac }: NewLink): NetlinkMessage {
   return {
     ...create('RTM_NEWLINK', RTM_NEWLINK),
     ...linkHeader(index, { up: true }),
@@ -88,7 +92,7 @@ export function newVeth(
 ): NetlinkMessage {
   return {
     ...create('RTM_NEWLINK', RTM_NEWLINK),
-    ...linkHeader(here.index, { up: true }),
+    ...linkHeader(here.index ?? 0, { up: true }),
     attributes: [
       ...linkAttributes(here),
       u32('IFLA_MASTER', IFLA_MASTER, here.master),
@@ -97,7 +101,7 @@ export function newVeth(
           name: 'VETH_INFO_PEER',
           type: VETH_INFO_PEER,
           value: {
-            header: linkHeader(there.index, {}).header,
+            header: linkHeader(there.index ?? 0, {}).header,
             nested: [
               ...linkAttributes(there),
               { name: 'IFLA_NET_NS_FD', type: IFLA_NET_NS_FD, value: { fd: there.netns } },
@@ -119,9 +123,10 @@ function linkWords({
   index,
   mtu,
   mac,
-}: LinkProperties & { readonly index: number }): readonly string[] {
+}: NewLink): readonly string[] {
   return [
-    ...['name', name, 'index', `${index}`],
+    ...['name', name],
+    ...(index === undefined || index === 0 ? [] : ['index', `${index}`]),
     ...(mtu === undefined ? [] : ['mtu', `${mtu}`]),
     ...(mac === undefined ? [] : ['address', mac.text]),
   ];
@@ -195,6 +200,24 @@ export function newAddress(
       ...['ip', 'address', 'add', `${address.text}/${prefix}`, 'dev', link.name],
       ...(address.family === AF_INET6 ? ['nodad'] : []),
     ],
+  };
+}
+
+/** EADDRNOTAVAIL when the link does not have it. */
+export function deleteAddress(
+  link: { readonly name: string; readonly index: number },
+  address: Address,
+  prefix: number,
+): NetlinkMessage {
+  const { header, shown, attributes } = newAddress(link, address, prefix);
+  return {
+    name: 'RTM_DELADDR',
+    type: RTM_DELADDR,
+    flags: NLM_F_ACK,
+    header,
+    ...(shown && { shown }),
+    attributes,
+    byHand: ['ip', 'address', 'del', `${address.text}/${prefix}`, 'dev', link.name],
   };
 }
 
@@ -313,13 +336,7 @@ function linkHeader(index: number, { up = false }): Pick<NetlinkMessage, 'header
   };
 }
 
-interface LinkProperties {
-  readonly name: string;
-  readonly mtu?: number | undefined;
-  readonly mac?: MacAddress | undefined;
-}
-
-function linkAttributes({ name, mtu, mac }: LinkProperties): readonly Attribute[] {
+function linkAttributes({ name, mtu, mac }: Omit<NewLink, 'index'>): readonly Attribute[] {
   return [
     { name: 'IFLA_IFNAME', type: IFLA_IFNAME, value: { text: name } },
     ...(mtu === undefined ? [] : [u32('IFLA_MTU', IFLA_MTU, mtu)]),

@@ -1,0 +1,126 @@
+/** A container's places on networks: addresses are chosen and taken before its plan is made, and given back after its end. */
+import { existsSync, writeFileSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ContainerId, HostPath } from '../lib/brands.ts';
+import { hostPath } from '../lib/brands.ts';
+import { errnoOf, TsrunError } from '../lib/errors.ts';
+import { readFileIfThere } from '../lib/files.ts';
+import { type Endpoint, type EndpointAddress, macOf, outsideName } from '../network/endpoint.ts';
+import { AF_INET6, formatAddress, type IpAddress, parseAddress, parseCidr } from '../network/ip-address.ts';
+import { type Ipv6Host, readIpv6Host } from '../network/ipv6-host.ts';
+import { chooseAddress, networkLeases, prepareLease, releaseLeases } from '../network/leases.ts';
+import type { Network } from '../network/network.ts';
+import type { NetworkInput } from '../network/plan-network.ts';
+import type { ContainerOptions } from './container-options.ts';
+import { DEFAULT_NETWORK, defaultNetwork, draftDefaultNetwork, readNetwork } from './network-store.ts';
+import { type EnginePaths, runDir } from './paths.ts';
+
+/** What is known of the network of a running container, in its run directory: network.json. */
+export interface NetworkRecord {
+  readonly endpoints: readonly Endpoint[];
+}
+
+interface Connected {
+  readonly id: ContainerId;
+  readonly name: string;
+  readonly options: ContainerOptions;
+  /** Take the addresses, or only look which ones are free. */
+  readonly take: boolean;
+}
+
+export function connectContainer(paths: EnginePaths, connected: Connected): NetworkInput | undefined {
+  const { options, id } = connected;
+  if (typeof options.network === 'string' || 'container' in options.network) return undefined;
+  const network = findNetwork(paths, options.network.network, connected.take);
+  const ipv6 = readIpv6Host();
+  const endpoint = chooseEndpoint(paths, connected, network, ipv6);
+  const record = join(runDir(paths, id), RECORD);
+  if (connected.take) writeFileSync(record, `${JSON.stringify({ endpoints: [endpoint] })}\n`, { mode: 0o600 });
+  const leases = endpoint.addresses.map(({ address }) => hostPath(join(networkLeases(paths.runRoot, network), address)));
+  return { endpoints: [endpoint], records: [leaseSource(paths, id), hostPath(record), ...leases], ipv6 };
+}
+
+const RECORD = 'network.json';
+const leaseSource = (paths: EnginePaths, id: ContainerId): HostPath => hostPath(join(runDir(paths, id), 'lease'));
+
+/** Undefined for a container that has no network of its own, or does not run. */
+export function readNetworkRecord(paths: EnginePaths, id: ContainerId): NetworkRecord | undefined {
+  const text = readFileIfThere(join(runDir(paths, id), RECORD));
+  return text === undefined ? undefined : (JSON.parse(text) as NetworkRecord);
+}
+
+/** For a container that nobody looks after: what its helper would have given back. */
+export function disconnectContainer(paths: EnginePaths, id: ContainerId): void {
+  const source = leaseSource(paths, id);
+  if (!existsSync(source)) return;
+  releaseLeases(paths.runRoot, id);
+  // The source goes last: should this process be killed before, the next one begins again.
+  for (const path of [join(runDir(paths, id), RECORD), source]) removeIfThere(path);
+}
+
+function findNetwork(paths: EnginePaths, name: string, make: boolean): Network {
+  if (name === DEFAULT_NETWORK && make) return defaultNetwork(paths);
+  const network = readNetwork(paths, name);
+  if (network !== undefined) return network;
+  if (name === DEFAULT_NETWORK) return draftDefaultNetwork(paths);
+  throw new TsrunError('NO_SUCH_NETWORK', `No such network: ${name}`, {
+    hint: 'there are none, host, bridge, container:NAME',
+  });
+}
+
+function chooseEndpoint(paths: EnginePaths, { id, name, options, take }: Connected, network: Network, ipv6: Ipv6Host): Endpoint {
+  const source = take ? leaseSource(paths, id) : undefined;
+  if (source !== undefined)
+    prepareLease(paths.runRoot, network, source, {
+      containerId: id,
+      network: network.isDefault ? '' : network.name,
+      names: [name, id.slice(0, 12)],
+    });
+  const subnets = network.subnets.map((subnet) => ({ subnet, family: familyOf(subnet.subnet) }));
+  const usable = subnets.filter(({ family }) => family !== AF_INET6 || ipv6.available);
+  checkAsked(network, options, usable.map(({ family }) => family));
+  const addresses = usable.map(({ subnet, family }) => {
+    const asked = family === AF_INET6 ? options.ip6 : options.ip;
+    return { subnet, address: chooseAddress(paths.runRoot, network, subnet, asked, source) };
+  });
+  const [first] = addresses;
+  if (first === undefined)
+    throw new TsrunError('NO_IPV6', `Cannot use network ${network.name}: it has IPv6 only, and this host has none`);
+  return {
+    network: {
+      id: network.id,
+      name: network.name,
+      bridge: network.bridge,
+      internal: network.internal,
+      ...(network.mtu === undefined ? {} : { mtu: network.mtu }),
+    },
+    inside: 'eth0',
+    outside: outsideName(id, 0),
+    mac: options.macAddress ?? macOf(first.address),
+    addresses: addresses.map(({ subnet, address }) => endpointAddress(address, subnet)),
+  };
+}
+
+function endpointAddress(address: IpAddress, { subnet, gateway }: Network['subnets'][number]): EndpointAddress {
+  return { address: formatAddress(address), prefix: Number(subnet.split('/')[1]), gateway };
+}
+
+function checkAsked(network: Network, { ip, ip6 }: ContainerOptions, families: readonly number[]): void {
+  for (const text of [ip, ip6]) {
+    const address = text === undefined ? undefined : parseAddress(text);
+    if (address === undefined || families.includes(address.family)) continue;
+    throw new TsrunError('BAD_ADDRESS', `Cannot use the address ${text} on network ${network.name}: it has no subnet of this kind here`);
+  }
+}
+
+function familyOf(subnet: string): number | undefined {
+  return parseCidr(subnet)?.network.family;
+}
+
+function removeIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+}

@@ -1,0 +1,101 @@
+/** Networks by name: DATA-ROOT/networks/NAME.json. The default one is made when it is first used. */
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { FileLock } from '../image/locks.ts';
+import { NETLINK_ROUTE } from '../kernel/netlink.ts';
+import { sendNetlink } from '../kernel/netlink-door.ts';
+import { dumpLinks, readLinks } from '../kernel/rtnetlink.ts';
+import { type HostPath, hostPath } from '../lib/brands.ts';
+import { errnoOf, TsrunError } from '../lib/errors.ts';
+import { namesIn, readFileIfThere } from '../lib/files.ts';
+import { randomBytes } from '../lib/random.ts';
+import { parseCidr } from '../network/ip-address.ts';
+import type { Network } from '../network/network.ts';
+import { chooseSubnet, readHostNetworks, uniqueLocalSubnet } from '../network/pools.ts';
+import type { EnginePaths } from './paths.ts';
+
+export const DEFAULT_NETWORK = 'bridge';
+
+export const networksDirectory = ({ dataRoot }: EnginePaths): HostPath =>
+  hostPath(join(dataRoot, 'networks'));
+
+export function readNetwork(paths: EnginePaths, name: string): Network | undefined {
+  const file = join(networksDirectory(paths), `${name}.json`);
+  const text = readFileIfThere(file);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as Network;
+  } catch (cause) {
+    throw new TsrunError('BROKEN_NETWORK', `Cannot read ${file}: ${cause}`, {
+      hint: 'remove that file; the default network is made again, others with tsrun network create',
+      cause,
+    });
+  }
+}
+
+export function listNetworks(paths: EnginePaths): readonly Network[] {
+  return namesIn(networksDirectory(paths))
+    .filter((file) => file.endsWith('.json'))
+    .flatMap((file) => readNetwork(paths, file.slice(0, -'.json'.length)) ?? []);
+}
+
+/** Readers see all of it or nothing. To be called under lockNetworks. */
+export function writeNetwork(paths: EnginePaths, network: Network): void {
+  const file = join(networksDirectory(paths), `${network.name}.json`);
+  writeFileSync(`${file}.new`, `${JSON.stringify(network, null, 2)}\n`, { mode: 0o644 });
+  renameSync(`${file}.new`, file);
+}
+
+/** Choosing a free subnet and writing it down are two steps; nobody chooses between them. */
+export function lockNetworks(paths: EnginePaths): Disposable {
+  const directory = networksDirectory(paths);
+  try {
+    mkdirSync(directory, { mode: 0o711 });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+  return FileLock.waitBriefly(hostPath(`${directory}.lock`), 'exclusive');
+}
+
+/** The network of containers that ask for none. Its subnet and bridge are chosen once, and stay. */
+export function defaultNetwork(paths: EnginePaths): Network {
+  const there = readNetwork(paths, DEFAULT_NETWORK);
+  if (there !== undefined) return there;
+  using _locked = lockNetworks(paths);
+  const meanwhile = readNetwork(paths, DEFAULT_NETWORK);
+  if (meanwhile !== undefined) return meanwhile;
+  const network = draftDefaultNetwork(paths);
+  writeNetwork(paths, network);
+  return network;
+}
+
+/** The default network as it would be made: nothing on disk is touched. */
+export function draftDefaultNetwork(paths: EnginePaths): Network {
+  return {
+    id: randomBytes(32).toString('hex'),
+    name: DEFAULT_NETWORK,
+    bridge: freeBridgeName(),
+    subnets: [chooseSubnet(takenNetworks(paths)), uniqueLocalSubnet(randomBytes(5))],
+    internal: false,
+    labels: {},
+    options: {},
+    created: new Date().toISOString(),
+    isDefault: true,
+  };
+}
+
+/** What a new network must not overlap: networks of the host, and those whose bridge is not there now. */
+export function takenNetworks(paths: EnginePaths): readonly ReturnType<typeof readHostNetworks>[number][] {
+  const ours = listNetworks(paths).flatMap(({ subnets }) =>
+    subnets.flatMap(({ subnet }) => parseCidr(subnet)?.network ?? []),
+  );
+  return [...readHostNetworks(), ...ours];
+}
+
+/** tsrun0, unless an engine with another data root has it. */
+function freeBridgeName(): string {
+  const request = [dumpLinks];
+  const links = readLinks(sendNetlink({ protocol: NETLINK_ROUTE }, request, 'ask which links the host has'));
+  const names = new Set(links.map(({ name }) => name));
+  for (let i = 0; ; i++) if (!names.has(`tsrun${i}`)) return `tsrun${i}`;
+}

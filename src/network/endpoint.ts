@@ -1,0 +1,58 @@
+/** A container's place on a network, and the numbers and names of the links that lead to it. */
+import { addressBytes, type IpAddress } from './ip-address.ts';
+import type { Network } from './network.ts';
+
+export interface EndpointAddress {
+  readonly address: string;
+  /** Bits of the network's part. */
+  readonly prefix: number;
+  /** The address of the bridge. */
+  readonly gateway: string;
+}
+
+/** A cable from the container's network namespace to the bridge of a network. */
+export interface Endpoint {
+  readonly network: Pick<Network, 'id' | 'name' | 'bridge' | 'internal' | 'mtu'>;
+  /** The name of the end in the container: eth0. */
+  readonly inside: string;
+  /** The name of the end at the bridge. */
+  readonly outside: string;
+  readonly mac: string;
+  /** Up to one of each family. */
+  readonly addresses: readonly EndpointAddress[];
+}
+
+/** Far above what the kernel counts up to, so that no other link has the number; less than 2^31. */
+const FIRST_BRIDGE_INDEX = 2 ** 28;
+/** Kernels with tunnels built in put some into every new namespace, with the numbers from 2 on. */
+const FIRST_INSIDE_INDEX = 100;
+
+/** The interface number of a network's bridge, made from the network's id. */
+export function bridgeIndex(network: Pick<Network, 'id'>): number {
+  return FIRST_BRIDGE_INDEX + Number.parseInt(network.id.slice(0, 7), 16);
+}
+
+/** The interface number of the `nth` endpoint inside. */
+export const insideIndex = (nth: number): number => FIRST_INSIDE_INDEX + nth;
+
+/** The name of the `nth` endpoint's end at the bridge: up to 15 bytes (IFNAMSIZ). */
+export function outsideName(containerId: string, nth: number): string {
+  return nth === 0 ? `tsr${containerId.slice(0, 12)}` : `tsr${containerId.slice(0, 10)}.${nth}`;
+}
+
+/**
+ * The hardware address that goes with an IPv4 address, as Docker's: 02:42 and its bytes. Who has the address next has this
+ * one too, so what others remember of it stays right. Of an IPv6 address, the last four bytes.
+ */
+export function macOf(address: IpAddress): string {
+  const bytes = [0x02, 0x42, ...addressBytes(address).slice(-4)];
+  return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
+
+/** The six bytes of an address that is written in hexadecimal with colons; undefined when it is none, or one of many hosts. */
+export function parseMac(text: string): Uint8Array | undefined {
+  if (!/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(text)) return undefined;
+  const bytes = Uint8Array.from(text.split(/[:-]/), (part) => Number.parseInt(part, 16));
+  const [first = 0] = bytes;
+  return (first & 1) === 1 || bytes.every((byte) => byte === 0) ? undefined : bytes;
+}
