@@ -199,6 +199,10 @@
 #define OP_EXECVE 56
 #define EXECVE_ARGS 0
 #define EXECVE_ENV 1
+#define OP_OPEN_PROCESS 57
+#define OPEN_PROCESS_INTO 0
+#define OPEN_PROCESS_PID 1
+#define OPEN_PROCESS_STARTED 2
 #define OP_DROP_BOUNDING 60
 #define DROP_BOUNDING_KEEP 0
 #define OP_CAPSET 61
@@ -313,6 +317,7 @@
   X(JOIN_SESSION_KEYRING, join_session_keyring, KIND_STR) \
   X(UMASK, umask, KIND_U64) \
   X(EXECVE, execve, KIND_STRINGS, KIND_STRINGS) \
+  X(OPEN_PROCESS, open_process, KIND_INTO, KIND_U64, KIND_U64) \
   X(DROP_BOUNDING, drop_bounding, KIND_U64) \
   X(CAPSET, capset, KIND_U64, KIND_U64, KIND_U64) \
   X(AMBIENT, ambient, KIND_U64) \

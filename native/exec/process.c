@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "common/start-time.h"
 #include "run.h"
 #include "syscalls.h"
 
@@ -92,6 +93,21 @@ int op_open_child_proc(struct run *r, const struct plan_op *op) {
   snprintf(path, sizeof path, "/proc/%d", (int)r->child);
   int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
   return fd < 0 ? -errno : run_store(r, op->f[OPEN_CHILD_PROC_INTO], fd);
+}
+
+/* The descriptor stays with the process: opened below it when the process is gone, every file is ESRCH, also when the number
+ * has been given to another one meanwhile. So the start time is read after opening. */
+int op_open_process(struct run *r, const struct plan_op *op) {
+  pid_t pid = (pid_t)op->f[OPEN_PROCESS_PID];
+  char path[32];
+  snprintf(path, sizeof path, "/proc/%d", (int)pid);
+  int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return errno == ENOENT ? -ESRCH : -errno;
+  if (process_start_time(pid) != op->f[OPEN_PROCESS_STARTED]) {
+    close(fd);
+    return -ESRCH;
+  }
+  return run_store(r, op->f[OPEN_PROCESS_INTO], fd);
 }
 
 /* Messages between the two processes, one direction each:

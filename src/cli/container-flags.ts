@@ -13,9 +13,11 @@ import {
   parseUlimits,
 } from './flag-values.ts';
 import { type FlagTable, type FlagValues, type Syntax, usage } from './flags.ts';
+import { NETWORK_FLAGS, networkOptions } from './network-flags.ts';
 import { RESOURCE_FLAGS, resourceOptions } from './resource-flags.ts';
 
 export const CONTAINER_FLAGS = {
+  ...NETWORK_FLAGS,
   ...RESOURCE_FLAGS,
   'cap-add': { type: 'list', value: 'CAPABILITY', help: 'add a Linux capability, or ALL' },
   'cap-drop': { type: 'list', value: 'CAPABILITY', help: 'drop a Linux capability, or ALL' },
@@ -48,11 +50,6 @@ export const CONTAINER_FLAGS = {
   },
   interactive: { short: 'i', type: 'switch', help: 'pass standard input on to the program' },
   name: { type: 'text', value: 'NAME', help: 'name of the container' },
-  network: {
-    type: 'text',
-    value: 'none|host',
-    help: "a network of its own without interfaces (none), or the host's",
-  },
   'oom-score-adj': {
     type: 'text',
     value: 'NUMBER',
@@ -127,7 +124,7 @@ export function containerOptions(
     ...optional('shmBytes', parseShmSize(flags['shm-size'], syntax)),
     cgroupNamespace: parseCgroupNamespace(flags.cgroupns, syntax),
     resources: resourceOptions(flags, syntax),
-    network: parseNetwork(flags.network, syntax),
+    network: networkOptions(flags, syntax, flags.hostname),
     tty: flags.tty,
     interactive: flags.interactive,
     remove: flags.rm,
@@ -145,12 +142,6 @@ function parseHardened(
   if (hardened && privileged)
     throw usage(syntax, '--hardened takes rights away and --privileged gives all of them: choose one');
   return hardened;
-}
-
-function parseNetwork(value: string | undefined, syntax: Syntax): 'none' | 'host' {
-  if (value === undefined || value === 'none') return 'none';
-  if (value === 'host') return 'host';
-  throw usage(syntax, `unknown network ${JSON.stringify(value)}: there are none and host`);
 }
 
 /** `NAME=value` as it is; `NAME` alone takes the value of this shell, and is left out when it has none. */

@@ -136,9 +136,10 @@ export function checkCount(
   );
 }
 
-/** The flags of a table as help text, one a line. */
+/** The flags of a table as help text, one a line, by name. */
 export function helpOf(table: FlagTable): string {
-  const rows = Object.entries(table).map(([name, { short, type, value, help }]) => {
+  const sorted = Object.entries(table).toSorted(([a], [b]) => a.localeCompare(b));
+  const rows = sorted.map(([name, { short, type, value, help }]) => {
     const left = `${short === undefined ? '    ' : `-${short}, `}--${name}${type === 'switch' ? '' : ` ${value ?? 'VALUE'}`}`;
     return [left, help] as const;
   });

@@ -1,38 +1,96 @@
 /** The files every container gets from the engine: its names and its resolvers, bound over those of the image. */
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { HostPath } from '../lib/brands.ts';
+import { TsrunError } from '../lib/errors.ts';
 import { readFileIfThere } from '../lib/files.ts';
+import type { Endpoint } from '../network/endpoint.ts';
+import { entryLines, HOST_GATEWAY, type HostEntry, hostsFile } from '../network/hosts.ts';
+import { asksOnlyItself, resolvConf } from '../network/resolv-conf.ts';
 import type { MountSpec } from '../spec/runtime.ts';
+import type { NetworkOptions } from './container-options.ts';
 
-const LOOPBACK = [
-  '127.0.0.1\tlocalhost',
-  '::1\tlocalhost ip6-localhost ip6-loopback',
-  'fe00::0\tip6-localnet',
-  'ff00::0\tip6-mcastprefix',
-  'ff02::1\tip6-allnodes',
-  'ff02::2\tip6-allrouters',
-];
+const FILES = ['hostname', 'hosts', 'resolv.conf'] as const;
 
-/** Mounts for /etc/hostname, /etc/hosts and /etc/resolv.conf. On the host's network the last two are copies of the host's. */
+/** Mounts for /etc/hostname, /etc/hosts and /etc/resolv.conf. */
 export function engineFileMounts(dir: HostPath): readonly MountSpec[] {
-  return ['hostname', 'hosts', 'resolv.conf'].map((file) => ({
-    destination: `/etc/${file}`,
-    source: `${dir}/${file}`,
-    options: ['bind'],
-  }));
+  return FILES.map((file) => ({ destination: `/etc/${file}`, source: join(dir, file), options: ['bind'] }));
 }
 
-/** Name → text of the files in the container's directory. */
-export function engineFiles(hostname: string, network: 'none' | 'host'): Readonly<Record<string, string>> {
-  const own = [...LOOPBACK, ...(network === 'host' ? [] : [`127.0.0.1\t${hostname}`])].join('\n');
-  return {
-    hostname: `${hostname}\n`,
-    hosts: network === 'host' ? (readFileIfThere('/etc/hosts') ?? '') : `${own}\n`,
-    'resolv.conf': network === 'host' ? (readFileIfThere('/etc/resolv.conf') ?? '') : '',
-  };
+/** The same files of another container, for one that shares its network. */
+export function sharedFileMounts(mounts: readonly MountSpec[]): readonly MountSpec[] {
+  return mounts.filter(({ destination }) => FILES.some((file) => destination === `/etc/${file}`));
 }
 
-export function writeEngineFiles(dir: HostPath, hostname: string, network: 'none' | 'host'): void {
-  for (const [file, text] of Object.entries(engineFiles(hostname, network)))
-    writeFileSync(`${dir}/${file}`, text, { mode: 0o644 });
+export interface FilesInput {
+  readonly hostname: string;
+  readonly options: NetworkOptions;
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** Name → text of the files in the container's directory; none for a container that has those of another one. */
+export function engineFiles(input: FilesInput): Readonly<Record<string, string>> {
+  if (input.options.mode.kind === 'container') return {};
+  return { hostname: `${input.hostname}\n`, hosts: hosts(input), 'resolv.conf': resolvers(input) };
+}
+
+export function writeEngineFiles(dir: HostPath, input: FilesInput): void {
+  for (const [file, text] of Object.entries(engineFiles(input)))
+    writeFileSync(join(dir, file), text, { mode: 0o644 });
+}
+
+/** On the host's network the names are the host's; without any network, its own name is on the loopback. */
+function hosts({ hostname, options, endpoints }: FilesInput): string {
+  const entries = options.hosts.flatMap((entry) => resolveEntry(entry, options, endpoints));
+  if (options.mode.kind === 'host') {
+    const own = readFileIfThere('/etc/hosts') ?? '';
+    const end = own === '' || own.endsWith('\n') ? '' : '\n';
+    return (
+      own +
+      end +
+      entryLines(entries)
+        .map((line) => `${line}\n`)
+        .join('')
+    );
+  }
+  const addresses = endpoints.flatMap((endpoint) => endpoint.addresses.map(({ address }) => address));
+  return hostsFile(hostname, addresses.length === 0 ? ['127.0.0.1'] : addresses, entries);
+}
+
+function resolveEntry(
+  { name, address }: HostEntry,
+  { mode }: NetworkOptions,
+  [first]: readonly Endpoint[],
+): readonly { readonly name: string; readonly address: string }[] {
+  if (address !== HOST_GATEWAY) return [{ name, address }];
+  if (mode.kind === 'host') return [{ name, address: '127.0.0.1' }];
+  if (first === undefined)
+    throw new TsrunError(
+      'NO_HOST_GATEWAY',
+      `Cannot add the host ${name}: without a network there is no way to the host`,
+      {
+        hint: 'give an address instead of host-gateway, or a network',
+      },
+    );
+  return first.addresses.map(({ gateway }) => ({ name, address: gateway }));
+}
+
+const RESOLV_CONF = '/etc/resolv.conf';
+/** Where systemd-resolved writes the resolvers that it asks itself. */
+const RESOLVED_CONF = '/run/systemd/resolve/resolv.conf';
+
+function resolvers({ options, endpoints }: FilesInput): string {
+  const host = readFileIfThere(RESOLV_CONF) ?? '';
+  const asked = options.dns.length + options.dnsSearch.length + options.dnsOptions.length > 0;
+  switch (options.mode.kind) {
+    case 'host':
+      return asked ? resolvConf(host, options, true) : host;
+    case 'none':
+      return asked ? resolvConf('', options, false) : '';
+    default: {
+      const ipv6 = endpoints.some(({ addresses }) => addresses.some(({ address }) => address.includes(':')));
+      const text = asksOnlyItself(host) ? (readFileIfThere(RESOLVED_CONF) ?? host) : host;
+      return resolvConf(text, options, ipv6);
+    }
+  }
 }

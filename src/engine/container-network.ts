@@ -1,17 +1,24 @@
 /** A container's places on networks: addresses are chosen and taken before its plan is made, and given back after its end. */
-import { existsSync, writeFileSync, unlinkSync } from 'node:fs';
+import { existsSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { AF_INET6 } from '../kernel/rtnetlink.ts';
 import type { ContainerId, HostPath } from '../lib/brands.ts';
 import { hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import { readFileIfThere } from '../lib/files.ts';
-import { type Endpoint, type EndpointAddress, macOf, outsideName } from '../network/endpoint.ts';
-import { AF_INET6, formatAddress, type IpAddress, parseAddress, parseCidr } from '../network/ip-address.ts';
-import { type Ipv6Host, readIpv6Host } from '../network/ipv6-host.ts';
+import { type Endpoint, type EndpointAddress, macOf, outsideEnd } from '../network/endpoint.ts';
+import {
+  type Family,
+  formatAddress,
+  type IpAddress,
+  parseAddress,
+  parseCidr,
+} from '../network/ip-address.ts';
+import type { Ipv6Host } from '../network/ipv6-host.ts';
 import { chooseAddress, networkLeases, prepareLease, releaseLeases } from '../network/leases.ts';
 import type { Network } from '../network/network.ts';
 import type { NetworkInput } from '../network/plan-network.ts';
-import type { ContainerOptions } from './container-options.ts';
+import type { NetworkOptions } from './container-options.ts';
 import { DEFAULT_NETWORK, defaultNetwork, draftDefaultNetwork, readNetwork } from './network-store.ts';
 import { type EnginePaths, runDir } from './paths.ts';
 
@@ -23,25 +30,29 @@ export interface NetworkRecord {
 interface Connected {
   readonly id: ContainerId;
   readonly name: string;
-  readonly options: ContainerOptions;
+  readonly options: NetworkOptions;
+  readonly ipv6: Ipv6Host;
   /** Take the addresses, or only look which ones are free. */
   readonly take: boolean;
 }
 
 export function connectContainer(paths: EnginePaths, connected: Connected): NetworkInput | undefined {
   const { options, id } = connected;
-  if (typeof options.network === 'string' || 'container' in options.network) return undefined;
-  const network = findNetwork(paths, options.network.network, connected.take);
-  const ipv6 = readIpv6Host();
-  const endpoint = chooseEndpoint(paths, connected, network, ipv6);
+  if (options.mode.kind !== 'network') return undefined;
+  const network = findNetwork(paths, options.mode.name, connected.take);
+  const endpoint = chooseEndpoint(paths, connected, network);
   const record = join(runDir(paths, id), RECORD);
-  if (connected.take) writeFileSync(record, `${JSON.stringify({ endpoints: [endpoint] })}\n`, { mode: 0o600 });
-  const leases = endpoint.addresses.map(({ address }) => hostPath(join(networkLeases(paths.runRoot, network), address)));
-  return { endpoints: [endpoint], records: [leaseSource(paths, id), hostPath(record), ...leases], ipv6 };
+  if (connected.take)
+    writeFileSync(record, `${JSON.stringify({ endpoints: [endpoint] })}\n`, { mode: 0o600 });
+  const leases = endpoint.addresses.map(({ address }) =>
+    hostPath(join(networkLeases(paths.runRoot, network), address)),
+  );
+  return { endpoints: [endpoint], records: [leaseSource(paths, id), hostPath(record), ...leases] };
 }
 
 const RECORD = 'network.json';
-const leaseSource = (paths: EnginePaths, id: ContainerId): HostPath => hostPath(join(runDir(paths, id), 'lease'));
+const leaseSource = (paths: EnginePaths, id: ContainerId): HostPath =>
+  hostPath(join(runDir(paths, id), 'lease'));
 
 /** Undefined for a container that has no network of its own, or does not run. */
 export function readNetworkRecord(paths: EnginePaths, id: ContainerId): NetworkRecord | undefined {
@@ -68,7 +79,11 @@ function findNetwork(paths: EnginePaths, name: string, make: boolean): Network {
   });
 }
 
-function chooseEndpoint(paths: EnginePaths, { id, name, options, take }: Connected, network: Network, ipv6: Ipv6Host): Endpoint {
+function chooseEndpoint(
+  paths: EnginePaths,
+  { id, name, options, ipv6, take }: Connected,
+  network: Network,
+): Endpoint {
   const source = take ? leaseSource(paths, id) : undefined;
   if (source !== undefined)
     prepareLease(paths.runRoot, network, source, {
@@ -78,14 +93,21 @@ function chooseEndpoint(paths: EnginePaths, { id, name, options, take }: Connect
     });
   const subnets = network.subnets.map((subnet) => ({ subnet, family: familyOf(subnet.subnet) }));
   const usable = subnets.filter(({ family }) => family !== AF_INET6 || ipv6.available);
-  checkAsked(network, options, usable.map(({ family }) => family));
+  checkAsked(
+    network,
+    options,
+    usable.map(({ family }) => family),
+  );
   const addresses = usable.map(({ subnet, family }) => {
     const asked = family === AF_INET6 ? options.ip6 : options.ip;
     return { subnet, address: chooseAddress(paths.runRoot, network, subnet, asked, source) };
   });
   const [first] = addresses;
   if (first === undefined)
-    throw new TsrunError('NO_IPV6', `Cannot use network ${network.name}: it has IPv6 only, and this host has none`);
+    throw new TsrunError(
+      'NO_IPV6',
+      `Cannot use network ${network.name}: it has IPv6 only, and this host has none`,
+    );
   return {
     network: {
       id: network.id,
@@ -95,26 +117,34 @@ function chooseEndpoint(paths: EnginePaths, { id, name, options, take }: Connect
       ...(network.mtu === undefined ? {} : { mtu: network.mtu }),
     },
     inside: 'eth0',
-    outside: outsideName(id, 0),
+    outside: outsideEnd(id, 0),
     mac: options.macAddress ?? macOf(first.address),
     addresses: addresses.map(({ subnet, address }) => endpointAddress(address, subnet)),
   };
 }
 
-function endpointAddress(address: IpAddress, { subnet, gateway }: Network['subnets'][number]): EndpointAddress {
+function endpointAddress(
+  address: IpAddress,
+  { subnet, gateway }: Network['subnets'][number],
+): EndpointAddress {
   return { address: formatAddress(address), prefix: Number(subnet.split('/')[1]), gateway };
 }
 
-function checkAsked(network: Network, { ip, ip6 }: ContainerOptions, families: readonly number[]): void {
+function checkAsked(network: Network, { ip, ip6 }: NetworkOptions, families: readonly Family[]): void {
   for (const text of [ip, ip6]) {
     const address = text === undefined ? undefined : parseAddress(text);
     if (address === undefined || families.includes(address.family)) continue;
-    throw new TsrunError('BAD_ADDRESS', `Cannot use the address ${text} on network ${network.name}: it has no subnet of this kind here`);
+    throw new TsrunError(
+      'BAD_ADDRESS',
+      `Cannot use the address ${text} on network ${network.name}: it has no subnet of this kind here`,
+    );
   }
 }
 
-function familyOf(subnet: string): number | undefined {
-  return parseCidr(subnet)?.network.family;
+function familyOf(subnet: string): Family {
+  const network = parseCidr(subnet)?.network;
+  if (network === undefined) throw new Error(`${subnet} is no subnet`);
+  return network.family;
 }
 
 function removeIfThere(path: string): void {

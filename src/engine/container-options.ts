@@ -1,4 +1,6 @@
 /** What a user can ask of a container, parsed; the command line and the API both end up here. */
+import type { HostEntry } from '../network/hosts.ts';
+import type { ResolverOptions } from '../network/resolv-conf.ts';
 import type { MountSpec, RlimitSpec } from '../spec/runtime.ts';
 import type { DeviceRequest } from './host-devices.ts';
 import type { ResourceOptions } from './resource-options.ts';
@@ -41,9 +43,27 @@ export interface ContainerOptions {
   readonly resources: ResourceOptions;
   /** The cgroup to lie in; from the mounts of the hierarchies when it begins with `/`. */
   readonly cgroupParent?: string;
-  readonly network: 'none' | 'host';
+  readonly network: NetworkOptions;
   readonly tty: boolean;
   readonly interactive: boolean;
   /** Remove the container when it has ended. */
   readonly remove: boolean;
+}
+
+/** Docker's --network. */
+export type NetworkMode =
+  /** A namespace with a loopback and nothing else. */
+  | { readonly kind: 'none' }
+  | { readonly kind: 'host' }
+  /** That of another container, given by name or id. */
+  | { readonly kind: 'container'; readonly container: string }
+  | { readonly kind: 'network'; readonly name: string };
+
+export interface NetworkOptions extends ResolverOptions {
+  readonly mode: NetworkMode;
+  /** More lines for /etc/hosts. */
+  readonly hosts: readonly HostEntry[];
+  readonly ip?: string;
+  readonly ip6?: string;
+  readonly macAddress?: string;
 }

@@ -8,6 +8,7 @@ import { TsrunError } from '../lib/errors.ts';
 import { readFileIfThere, readLinkIfThere } from '../lib/files.ts';
 import { parseExactJson } from '../spec/exact-json.ts';
 import type { RuntimeSpec } from '../spec/runtime.ts';
+import type { NetworkOptions } from './container-options.ts';
 import { containerDir, type EnginePaths, ownerLink, runDir } from './paths.ts';
 
 export interface ContainerRecord {
@@ -22,6 +23,8 @@ export interface ContainerRecord {
   readonly autoRemove: boolean;
   /** Its directories: where a v1 hierarchy has them depends on who started the container. */
   readonly cgroups: ContainerCgroups;
+  /** As it was asked for; another container stands there by its id. */
+  readonly network: NetworkOptions;
   readonly spec: RuntimeSpec;
 }
 

@@ -15,9 +15,10 @@ import { maskedPaths, READONLY_PATHS } from '../security/paths.ts';
 import { chooseSysctls } from '../security/sysctls.ts';
 import type { ContainerDefaults } from '../spec/image.ts';
 import type { LinuxSpec, MountSpec, NamespaceSpec, RuntimeSpec } from '../spec/runtime.ts';
-import { engineFileMounts } from './container-files.ts';
-import type { ContainerOptions } from './container-options.ts';
+import { engineFileMounts, sharedFileMounts } from './container-files.ts';
+import type { ContainerOptions, NetworkMode } from './container-options.ts';
 import { findDevices, readHostDevices } from './host-devices.ts';
+import type { NetworkPeer } from './network-peer.ts';
 import { chooseResources } from './resource-options.ts';
 
 export interface SpecInput {
@@ -28,6 +29,8 @@ export interface SpecInput {
   readonly hostname: string;
   /** The container's directory, which holds its /etc/hosts and so on. */
   readonly dir: HostPath;
+  /** The container whose network this one shares. */
+  readonly peer?: NetworkPeer | undefined;
   readonly host: HostFacts;
 }
 
@@ -111,7 +114,7 @@ function chooseCapabilities(options: ContainerOptions, host: HostFacts): readonl
   return changeCapabilities(basics, { add: options.capAdd, drop: options.capDrop });
 }
 
-function chooseMounts({ options, dir }: SpecInput): readonly MountSpec[] {
+function chooseMounts({ options, dir, peer }: SpecInput): readonly MountSpec[] {
   const access = options.privileged ? 'rw' : 'ro';
   const shielded = ['nosuid', 'noexec', 'nodev'];
   const standard: readonly MountSpec[] = [
@@ -131,7 +134,7 @@ function chooseMounts({ options, dir }: SpecInput): readonly MountSpec[] {
       source: 'shm',
       options: [...shielded, 'mode=1777', `size=${options.shmBytes ?? DEFAULT_SHM_BYTES}`],
     },
-    ...engineFileMounts(dir),
+    ...(peer === undefined ? engineFileMounts(dir) : sharedFileMounts(peer.mounts)),
   ];
   const destinations = options.mounts.map((m) => m.destination);
   const twice = destinations.find((destination, i) => destinations.indexOf(destination) !== i);
@@ -148,16 +151,21 @@ function chooseMounts({ options, dir }: SpecInput): readonly MountSpec[] {
   );
 }
 
-function chooseLinux({ id, options, host }: SpecInput): LinuxSpec {
+function chooseLinux({ id, options, host, peer }: SpecInput): LinuxSpec {
   const kinds: readonly NamespaceSpec['type'][] = [
     'pid',
     'mount',
     'ipc',
     'uts',
     ...(options.cgroupNamespace === 'host' ? [] : ['cgroup' as const]),
-    ...(options.network === 'host' ? [] : ['network' as const]),
   ];
-  const own = { network: options.network !== 'host', ipc: true, user: false };
+  const { kind } = options.network.mode;
+  const own = { network: kind === 'none' || kind === 'network', ipc: true, user: false };
+  const network: readonly NamespaceSpec[] = own.network
+    ? [{ type: 'network' }]
+    : peer === undefined
+      ? []
+      : [{ type: 'network', path: `/proc/${peer.process.pid}/ns/net` }];
   const asked = findDevices(options.devices);
   const confined: Partial<LinuxSpec> = options.privileged
     ? { devices: [...readHostDevices(), ...asked.devices] }
@@ -167,12 +175,17 @@ function chooseLinux({ id, options, host }: SpecInput): LinuxSpec {
         readonlyPaths: READONLY_PATHS,
       };
   return {
-    namespaces: kinds.map((type) => ({ type })),
-    sysctl: chooseSysctls(options.sysctls, own),
+    namespaces: [...kinds.map((type) => ({ type })), ...network],
+    sysctl: { ...interfaceSysctls(kind, host), ...chooseSysctls(options.sysctls, own) },
     cgroupsPath: [...(options.cgroupParent === undefined ? [] : [options.cgroupParent]), `tsrun-${id}`].join(
       '/',
     ),
     resources: chooseResources(options, asked.rules, host.cgroup),
     ...confined,
   };
+}
+
+/** No other container may make itself the router of this one. */
+function interfaceSysctls(kind: NetworkMode['kind'], { ipv6 }: HostFacts): Readonly<Record<string, string>> {
+  return kind === 'network' && ipv6.available ? { 'net/ipv6/conf/eth0/accept_ra': '0' } : {};
 }

@@ -11,6 +11,7 @@ import { randomBytes } from '../lib/random.ts';
 import type { OwnedPath } from '../runtime/plan.ts';
 import { stringifyExactJson } from '../spec/exact-json.ts';
 import { listNames, releaseName } from './container-names.ts';
+import { disconnectContainer } from './container-network.ts';
 import {
   type ContainerRecord,
   type ContainerState,
@@ -130,6 +131,7 @@ export function signalContainer({ record, state }: Container, signal: number): v
 
 /** Removes everything of a container that nobody looks after. */
 export function removeContainer(paths: EnginePaths, record: ContainerNames): void {
+  disconnectContainer(paths, record.id);
   if (record.name !== undefined) releaseName(paths, record.id, record.name);
   for (const { path } of ownedTrees(paths, record.id)) removeTree(path);
   if (record.cgroups !== undefined) removeCgroups(record.cgroups);
@@ -155,13 +157,14 @@ function ownedTrees(paths: EnginePaths, id: ContainerId): readonly OwnedPath[] {
   ];
 }
 
-/** Removes containers that should have removed themselves, and halves of containers, when nobody looks after them. */
+/** Removes containers that should have removed themselves, halves of containers, and what dead ones hold of a network. */
 export function sweep(paths: EnginePaths): void {
   for (const id of listIds(paths)) {
     if (hasOwner(paths, id)) continue;
     const record = readRecord(paths, id);
     if (record === undefined) removeContainer(paths, { id, name: undefined, cgroups: undefined });
     else if (record.autoRemove) removeContainer(paths, record);
+    else disconnectContainer(paths, id);
   }
   for (const { name, id } of listNames(paths)) {
     if (!existsSync(containerDir(paths, id)) && !hasOwner(paths, id)) releaseName(paths, id, name);

@@ -1,6 +1,7 @@
 /** A container as `docker inspect` describes one; the fields this engine has, under Docker's names. */
 import type { MountSpec, ResourcesSpec } from '../spec/runtime.ts';
 import type { Container } from './container-store.ts';
+import { describeNetwork, networkModeText } from './describe-network.ts';
 import { containerDir, type EnginePaths } from './paths.ts';
 
 export function describeContainer(
@@ -31,7 +32,11 @@ export function describeContainer(
       AutoRemove: record.autoRemove,
       ReadonlyRootfs: root.readonly ?? false,
       Binds: binds.map((m) => `${m.source}:${m.destination}${m.options?.includes('rro') ? ':ro' : ''}`),
-      NetworkMode: linux.namespaces.some((n) => n.type === 'network') ? 'none' : 'host',
+      NetworkMode: networkModeText(record.network.mode),
+      ExtraHosts: record.network.hosts.map(({ name, address }) => `${name}:${address}`),
+      Dns: record.network.dns,
+      DnsSearch: record.network.dnsSearch,
+      DnsOptions: record.network.dnsOptions,
       CgroupnsMode: linux.namespaces.some((n) => n.type === 'cgroup') ? 'private' : 'host',
       OomScoreAdj: process.oomScoreAdj ?? 0,
       ShmSize: shmBytes(mounts),
@@ -49,6 +54,7 @@ export function describeContainer(
       Destination: m.destination,
       RW: !m.options?.includes('rro'),
     })),
+    NetworkSettings: describeNetwork(paths, record, state),
     Config: {
       Hostname: hostname,
       User: `${process.user.uid}:${process.user.gid}`,

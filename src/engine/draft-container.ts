@@ -9,6 +9,7 @@ import type { Plan } from '../kernel/ops.ts';
 import { type ContainerId, containerPath, type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import type { OverlayRoot } from '../mounts/plan-rootfs.ts';
+import type { NetworkInput } from '../network/plan-network.ts';
 import { readHostFacts } from '../runtime/host-facts.ts';
 import { type HostFacts, planContainer } from '../runtime/plan.ts';
 import type { SeccompProgram } from '../security/seccomp-compile.ts';
@@ -17,6 +18,7 @@ import { chooseSeccomp } from './choose-seccomp.ts';
 import type { ContainerOptions } from './container-options.ts';
 import { containerSpec } from './container-spec.ts';
 import { newContainerId, ownedPaths } from './container-store.ts';
+import { findPeer, type NetworkPeer } from './network-peer.ts';
 import { containerDir, type EnginePaths, runDir } from './paths.ts';
 
 export interface ContainerDraft {
@@ -26,6 +28,7 @@ export interface ContainerDraft {
   readonly spec: RuntimeSpec;
   readonly seccomp: SeccompProgram | undefined;
   readonly host: HostFacts;
+  readonly peer: NetworkPeer | undefined;
 }
 
 export async function draftContainer(
@@ -35,12 +38,13 @@ export async function draftContainer(
 ): Promise<ContainerDraft> {
   const host = readHostFacts();
   const id = newContainerId();
-  const hostname = checkHostname(options.hostname ?? id.slice(0, 12));
+  const peer = findPeer(paths, options.network.mode);
+  const hostname = checkHostname(options.hostname ?? peer?.hostname ?? id.slice(0, 12));
   const user = userOf(image, options);
   const dir = containerDir(paths, id);
-  const spec = containerSpec({ id, options, image: image.config.config, user, hostname, dir, host });
+  const spec = containerSpec({ id, options, image: image.config.config, user, hostname, dir, host, peer });
   const seccomp = await chooseSeccomp(options, spec.process.capabilities?.bounding ?? [], host.arch);
-  return { id, options, image, spec, seccomp, host };
+  return { id, options, image, spec, seccomp, host, peer };
 }
 
 /** `reporter` is the argv of the program that explains a failed start; empty when this process does. */
@@ -48,9 +52,10 @@ export function planDraft(
   paths: EnginePaths,
   draft: ContainerDraft,
   name: string,
+  network: NetworkInput | undefined,
   reporter: readonly string[],
 ): Plan {
-  const { id, options, image, spec, seccomp, host } = draft;
+  const { id, options, image, spec, seccomp, host, peer } = draft;
   const dir = containerDir(paths, id);
   return planContainer(
     {
@@ -62,6 +67,8 @@ export function planDraft(
         owned: ownedPaths(paths, id, name),
         remove: options.remove,
       },
+      network,
+      joined: peer === undefined ? {} : { network: peer.process },
       interactive: options.interactive,
       seccomp,
       sourceType: (path) => (path.startsWith(`${dir}/`) ? 'file' : sourceType(path)),

@@ -4,10 +4,12 @@ import type { KernelDoor } from '../kernel/door.ts';
 import type { Plan } from '../kernel/ops.ts';
 import { type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf, reasonOf, TsrunError } from '../lib/errors.ts';
+import type { NetworkInput } from '../network/plan-network.ts';
 import { checkRoot } from '../runtime/host-facts.ts';
-import { engineFiles, writeEngineFiles } from './container-files.ts';
+import { engineFiles, type FilesInput, writeEngineFiles } from './container-files.ts';
 import { reserveName } from './container-names.ts';
-import type { ContainerOptions } from './container-options.ts';
+import { connectContainer } from './container-network.ts';
+import type { ContainerOptions, NetworkOptions } from './container-options.ts';
 import {
   claimContainer,
   containerDirectories,
@@ -17,7 +19,13 @@ import {
   sweep,
   writeRecord,
 } from './container-store.ts';
-import { draftCgroups, draftContainer, layerName, planDraft } from './draft-container.ts';
+import {
+  type ContainerDraft,
+  draftCgroups,
+  draftContainer,
+  layerName,
+  planDraft,
+} from './draft-container.ts';
 import { containerDir, type EnginePaths, prepareRoots } from './paths.ts';
 
 /**
@@ -41,9 +49,16 @@ export async function prepareContainer(
   let name: string | undefined;
   try {
     name = reserveName(paths, id, options.name);
-    const plan = planDraft(paths, draft, name, reporter);
     createDirectories(paths, id);
-    writeEngineFiles(containerDir(paths, id), spec.hostname ?? '', options.network);
+    const network = connectContainer(paths, {
+      id,
+      name,
+      options: options.network,
+      ipv6: draft.host.ipv6,
+      take: true,
+    });
+    const plan = planDraft(paths, draft, name, network, reporter);
+    writeEngineFiles(containerDir(paths, id), filesInput(draft, network));
     writeRecord(paths, {
       id,
       name,
@@ -53,6 +68,7 @@ export async function prepareContainer(
       createdAtMs: Date.now(),
       autoRemove: options.remove,
       cgroups: draftCgroups(draft),
+      network: networkOnRecord(draft),
       spec,
     });
     return plan;
@@ -100,11 +116,28 @@ export async function explainContainer(
   const image = await openImageStore(paths.dataRoot).resolve(options.image);
   const draft = await draftContainer(paths, options, image);
   const dir = containerDir(paths, draft.id);
-  const files = Object.entries(engineFiles(draft.spec.hostname ?? '', options.network));
+  const name = options.name ?? 'explained';
+  const network = connectContainer(paths, {
+    id: draft.id,
+    name,
+    options: options.network,
+    ipv6: draft.host.ipv6,
+    take: false,
+  });
+  const files = Object.entries(engineFiles(filesInput(draft, network)));
   return {
-    plan: planDraft(paths, draft, options.name ?? 'explained', []),
+    plan: planDraft(paths, draft, name, network, []),
     directories: containerDirectories(paths, draft.id),
     files: files.map(([name, text]) => ({ path: hostPath(`${dir}/${name}`), text })),
     layers: image.layers.map((layer) => ({ name: layerName(layer), path: layer.diffPath })),
   };
+}
+
+function filesInput({ spec, options }: ContainerDraft, network: NetworkInput | undefined): FilesInput {
+  return { hostname: spec.hostname ?? '', options: options.network, endpoints: network?.endpoints ?? [] };
+}
+
+/** A name can be another's later; the id cannot. */
+function networkOnRecord({ options: { network }, peer }: ContainerDraft): NetworkOptions {
+  return peer === undefined ? network : { ...network, mode: { kind: 'container', container: peer.id } };
 }

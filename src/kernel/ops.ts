@@ -99,6 +99,8 @@ export const OPS = {
   join_session_keyring: { code: 54, fields: { name: 'str' } },
   umask: { code: 55, fields: { mask: 'u64' } },
   execve: { code: 56, fields: { args: 'strings', env: 'strings' } },
+  /** The directory of a process in /proc. ESRCH when the process that began at `started` (field 22 of stat) is gone. */
+  open_process: { code: 57, fields: { into: 'into', pid: 'u64', started: 'u64' } },
 
   // credentials
   drop_bounding: { code: 60, fields: { keep: 'u64' } },

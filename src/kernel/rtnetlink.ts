@@ -118,12 +118,7 @@ export function newVeth(
 }
 
 /** ip-link(8) takes the words in this order. */
-function linkWords({
-  name,
-  index,
-  mtu,
-  mac,
-}: NewLink): readonly string[] {
+function linkWords({ name, index, mtu, mac }: NewLink): readonly string[] {
   return [
     ...['name', name],
     ...(index === undefined || index === 0 ? [] : ['index', `${index}`]),

@@ -8,18 +8,35 @@ import type { IdMapping, LinuxSpec, NamespaceSpec, NamespaceType, RuntimeSpec } 
 interface Kind {
   readonly flag: number;
   /** The name under /proc/PID/ns. */
+  readonly file: string;
   readonly why: string;
 }
 
 export const NAMESPACES: Readonly<Record<NamespaceType, Kind>> = {
-  user: { flag: K.CLONE_NEWUSER, why: 'root inside is an ordinary user outside' },
-  mount: { flag: K.CLONE_NEWNS, why: 'mounts made inside are not seen outside' },
-  pid: { flag: K.CLONE_NEWPID, why: 'the first process inside is number 1 and sees no process of the host' },
-  network: { flag: K.CLONE_NEWNET, why: 'it has its own interfaces, addresses, ports and firewall' },
-  ipc: { flag: K.CLONE_NEWIPC, why: 'shared memory and message queues of the host cannot be reached' },
-  uts: { flag: K.CLONE_NEWUTS, why: 'it can have a host name of its own' },
-  cgroup: { flag: K.CLONE_NEWCGROUP, why: 'it sees its own cgroup as the root of all cgroups' },
-  time: { flag: K.CLONE_NEWTIME, why: 'its monotonic and boot clocks can be shifted' },
+  user: { flag: K.CLONE_NEWUSER, file: 'user', why: 'root inside is an ordinary user outside' },
+  mount: { flag: K.CLONE_NEWNS, file: 'mnt', why: 'mounts made inside are not seen outside' },
+  pid: {
+    flag: K.CLONE_NEWPID,
+    file: 'pid',
+    why: 'the first process inside is number 1 and sees no process of the host',
+  },
+  network: {
+    flag: K.CLONE_NEWNET,
+    file: 'net',
+    why: 'it has its own interfaces, addresses, ports and firewall',
+  },
+  ipc: {
+    flag: K.CLONE_NEWIPC,
+    file: 'ipc',
+    why: 'shared memory and message queues of the host cannot be reached',
+  },
+  uts: { flag: K.CLONE_NEWUTS, file: 'uts', why: 'it can have a host name of its own' },
+  cgroup: {
+    flag: K.CLONE_NEWCGROUP,
+    file: 'cgroup',
+    why: 'it sees its own cgroup as the root of all cgroups',
+  },
+  time: { flag: K.CLONE_NEWTIME, file: 'time', why: 'its monotonic and boot clocks can be shifted' },
 };
 
 /** The types that are given once to clone3. The other two cannot be: see planCgroupNamespace and planTimeNamespace. */
@@ -86,23 +103,48 @@ export function cloneFlags(linux: LinuxSpec): number {
  * process still has every right of the host's user namespace; after a user namespace was entered it could no longer join
  * what that one does not own. A pid namespace must be joined before: it only takes effect for children.
  */
-export function planJoins(linux: LinuxSpec): readonly Op[] {
+export function planJoins(linux: LinuxSpec, processes: JoinedProcesses = {}): readonly Op[] {
   const joined = linux.namespaces.filter((n): n is NamespaceSpec & { path: string } => n.path !== undefined);
-  const opens = joined.map(
-    ({ type, path }): Op => ({
-      op: 'open',
-      into: `${type}-namespace`,
-      path,
-      flags: K.O_RDONLY,
-      mode: 0,
-      resolve: 0,
-      why: `The ${type} namespace at ${path} is joined, not made: an open file keeps it from vanishing meanwhile.`,
-    }),
-  );
+  const opens = joined.flatMap(({ type, path }) => openNamespace(type, path, processes[type]));
   const early = joined
     .filter(({ type }) => type !== 'user' && !JOINED_BY_CHILD.has(type))
     .map(({ type }) => join(type));
   return [...opens, ...early];
+}
+
+/** One process for ever: its number, and its start time (field 22 of /proc/PID/stat). */
+export interface JoinedProcess {
+  readonly pid: number;
+  readonly started: number | bigint;
+}
+
+export type JoinedProcesses = Readonly<Partial<Record<NamespaceType, JoinedProcess>>>;
+
+function openNamespace(type: NamespaceType, path: string, process: JoinedProcess | undefined): readonly Op[] {
+  const from = `${type}-process`;
+  return [
+    ...(process === undefined
+      ? []
+      : [
+          {
+            op: 'open_process',
+            into: from,
+            pid: process.pid,
+            started: process.started,
+            why: `The process whose ${type} namespace is joined, and not a later one that was given its number.`,
+          } as const,
+        ]),
+    {
+      op: 'open',
+      into: `${type}-namespace`,
+      ...(process === undefined ? {} : { at: from }),
+      path: process === undefined ? path : `ns/${NAMESPACES[type].file}`,
+      flags: K.O_RDONLY,
+      mode: 0,
+      resolve: 0,
+      why: `The ${type} namespace at ${path} is joined, not made: an open file keeps it from vanishing meanwhile.`,
+    },
+  ];
 }
 
 /**

@@ -15,15 +15,16 @@ export interface Endpoint {
   readonly network: Pick<Network, 'id' | 'name' | 'bridge' | 'internal' | 'mtu'>;
   /** The name of the end in the container: eth0. */
   readonly inside: string;
-  /** The name of the end at the bridge. */
-  readonly outside: string;
+  /** The end at the bridge. */
+  readonly outside: { readonly name: string; readonly index: number };
   readonly mac: string;
   /** Up to one of each family. */
   readonly addresses: readonly EndpointAddress[];
 }
 
-/** Far above what the kernel counts up to, so that no other link has the number; less than 2^31. */
+/** Far above what the kernel counts up to, so that no other link has the number; all of ours are less than 2^31. */
 const FIRST_BRIDGE_INDEX = 2 ** 28;
+const FIRST_OUTSIDE_INDEX = 2 ** 29;
 /** Kernels with tunnels built in put some into every new namespace, with the numbers from 2 on. */
 const FIRST_INSIDE_INDEX = 100;
 
@@ -35,9 +36,16 @@ export function bridgeIndex(network: Pick<Network, 'id'>): number {
 /** The interface number of the `nth` endpoint inside. */
 export const insideIndex = (nth: number): number => FIRST_INSIDE_INDEX + nth;
 
-/** The name of the `nth` endpoint's end at the bridge: up to 15 bytes (IFNAMSIZ). */
-export function outsideName(containerId: string, nth: number): string {
-  return nth === 0 ? `tsr${containerId.slice(0, 12)}` : `tsr${containerId.slice(0, 10)}.${nth}`;
+/**
+ * The `nth` endpoint's end at the bridge. Its name has up to 15 bytes (IFNAMSIZ). veth takes a number for the end inside only
+ * together with one for this end: 30 random bits of the container's id, different ones for each endpoint.
+ */
+export function outsideEnd(containerId: string, nth: number): Endpoint['outside'] {
+  const bits = Number.parseInt(containerId.slice(nth * 8, nth * 8 + 8), 16) >>> 2;
+  return {
+    name: nth === 0 ? `tsr${containerId.slice(0, 12)}` : `tsr${containerId.slice(0, 10)}.${nth}`,
+    index: FIRST_OUTSIDE_INDEX + bits,
+  };
 }
 
 /**

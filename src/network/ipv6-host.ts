@@ -1,6 +1,5 @@
 /** What the host's IPv6 is like. ip-sysctl in the kernel's documentation. */
-import { readFileIfThere } from '../lib/files.ts';
-import { namesIn } from '../lib/files.ts';
+import { namesIn, readFileIfThere } from '../lib/files.ts';
 
 export interface Ipv6Host {
   /** False on a kernel without IPv6 (ipv6.disable=1), and where it is switched off. */
@@ -11,11 +10,13 @@ export interface Ipv6Host {
 }
 
 const CONF = '/proc/sys/net/ipv6/conf';
+const NOT_OUTWARD: ReadonlySet<string> = new Set(['all', 'default', 'lo']);
 
 export function readIpv6Host(): Ipv6Host {
   const value = (path: string) => readFileIfThere(`${CONF}/${path}`)?.trim();
   const available = value('all/disable_ipv6') === '0' && value('default/disable_ipv6') === '0';
   const forwarding = value('all/forwarding') === '1';
-  const advertised = available && !forwarding ? namesIn(CONF).filter((name) => value(`${name}/accept_ra`) === '1') : [];
-  return { available, forwarding, advertised: advertised.filter((name) => name !== 'all' && name !== 'lo') };
+  const advertised =
+    available && !forwarding ? namesIn(CONF).filter((name) => value(`${name}/accept_ra`) === '1') : [];
+  return { available, forwarding, advertised: advertised.filter((name) => !NOT_OUTWARD.has(name)) };
 }

@@ -7,7 +7,15 @@ import { join } from 'node:path';
 import { type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import { namesIn, readFileIfThere } from '../lib/files.ts';
-import { contains, formatAddress, type IpAddress, type IpNetwork, lastAddress, parseAddress, parseCidr } from './ip-address.ts';
+import {
+  contains,
+  formatAddress,
+  type IpAddress,
+  type IpNetwork,
+  lastAddress,
+  parseAddress,
+  parseCidr,
+} from './ip-address.ts';
 import { formatLease, type Lease, parseLease } from './lease-format.ts';
 import type { Network, Subnet } from './network.ts';
 
@@ -37,7 +45,8 @@ export function chooseAddress(
   source: HostPath | undefined,
 ): IpAddress {
   const directory = networkLeases(runRoot, network);
-  const wanted = asked === undefined ? freeAddresses(directory, subnet) : [askedAddress(network, subnet, asked)];
+  const wanted =
+    asked === undefined ? freeAddresses(directory, subnet) : [askedAddress(network, subnet, asked)];
   for (const address of wanted) {
     if (source === undefined || tryLink(source, join(directory, formatAddress(address)))) return address;
   }
@@ -50,7 +59,8 @@ export function releaseLeases(runRoot: HostPath, containerId: string): void {
     const directory = join(leasesDirectory(runRoot), network);
     for (const address of namesIn(directory)) {
       const text = readFileIfThere(join(directory, address));
-      if (text !== undefined && parseLease(text).containerId === containerId) unlinkSync(join(directory, address));
+      if (text !== undefined && parseLease(text).containerId === containerId)
+        unlinkSync(join(directory, address));
     }
   }
 }
@@ -105,7 +115,8 @@ function noneLeft(network: Network, subnet: Subnet): TsrunError {
 
 function inUse(directory: string, network: Network, address: string): TsrunError {
   const lease = readFileIfThere(join(directory, address));
-  const holder = lease === undefined ? 'a container that has just ended' : `container ${parseLease(lease).names[0]}`;
+  const holder =
+    lease === undefined ? 'a container that has just ended' : `container ${parseLease(lease).names[0]}`;
   return new TsrunError(
     'ADDRESS_IN_USE',
     `Cannot use the address ${address} on network ${network.name}: ${holder} has it`,

@@ -15,7 +15,14 @@ import {
 } from '../kernel/rtnetlink.ts';
 import type { HostPath } from '../lib/brands.ts';
 import type { LinuxSpec } from '../spec/runtime.ts';
-import { bridgeIndex, type Endpoint, type EndpointAddress, insideIndex, macOf, parseMac } from './endpoint.ts';
+import {
+  bridgeIndex,
+  type Endpoint,
+  type EndpointAddress,
+  insideIndex,
+  macOf,
+  parseMac,
+} from './endpoint.ts';
 import { type IpAddress, parseAddress, toAddress } from './ip-address.ts';
 import type { Ipv6Host } from './ipv6-host.ts';
 
@@ -24,7 +31,6 @@ export interface NetworkInput {
   readonly endpoints: readonly Endpoint[];
   /** The files that hold the addresses, and those that say what has to be undone. */
   readonly records: readonly HostPath[];
-  readonly ipv6: Ipv6Host;
 }
 
 export interface NetworkPlan {
@@ -36,7 +42,7 @@ export interface NetworkPlan {
   readonly cleanup: readonly Op[];
 }
 
-export function planNetwork({ endpoints, records, ipv6 }: NetworkInput): NetworkPlan {
+export function planNetwork({ endpoints, records }: NetworkInput, ipv6: Ipv6Host): NetworkPlan {
   if (endpoints.length === 0) return { before: [], afterClone: [], cleanup: [] };
   return {
     before: [
@@ -106,11 +112,17 @@ function planBridge({ network, addresses }: Endpoint): readonly Op[] {
 }
 
 function planForwarding(endpoints: readonly Endpoint[], ipv6: Ipv6Host): readonly Op[] {
-  const families = new Set(endpoints.flatMap((e) => e.addresses).map(({ address }) => parsed(address).family));
+  const families = new Set(
+    endpoints.flatMap((e) => e.addresses).map(({ address }) => parsed(address).family),
+  );
   const ops: Op[] = [];
   if (families.has(AF_INET))
     ops.push(
-      sysctl('ipv4/ip_forward', '1', 'The host passes packets on between the bridge and its other interfaces.'),
+      sysctl(
+        'ipv4/ip_forward',
+        '1',
+        'The host passes packets on between the bridge and its other interfaces.',
+      ),
     );
   if (!families.has(AF_INET6)) return ops;
   ops.push(
@@ -142,7 +154,7 @@ function planCable({ network, inside, outside, mac }: Endpoint, nth: number): Op
     'rtnetlink',
     `the cable between ${bridge} and ${inside}`,
     newVeth(
-      { name: outside, mtu, master: bridgeIndex(network), masterName: bridge },
+      { ...outside, mtu, master: bridgeIndex(network), masterName: bridge },
       { name: inside, index: insideIndex(nth), mtu, mac: macAddress(mac), netns: 'container-network' },
     ),
     'Two interfaces that are the ends of one cable: one is plugged into the bridge, the other is born inside. When one goes, the other does too, so the end of the namespace takes both.',
@@ -160,7 +172,12 @@ function planInside({ inside, addresses }: Endpoint, nth: number): readonly Op[]
         'The address of the container on this network. A file holds it, so that no other container has it.',
       ),
     ),
-    change('rtnetlink-inside', `${inside} up`, setLinkUp(inside), 'The cable carries packets only when both ends are up.'),
+    change(
+      'rtnetlink-inside',
+      `${inside} up`,
+      setLinkUp(inside),
+      'The cable carries packets only when both ends are up.',
+    ),
   ];
 }
 
@@ -192,7 +209,9 @@ function planRecordRemoval(path: HostPath): Op {
 /** One way out for each family. */
 function planDefaultRoutes(endpoints: readonly Endpoint[]): readonly Op[] {
   const ways = endpoints.flatMap(({ network, inside, addresses }, nth) =>
-    network.internal ? [] : addresses.map((address) => ({ link: { name: inside, index: insideIndex(nth) }, address })),
+    network.internal
+      ? []
+      : addresses.map((address) => ({ link: { name: inside, index: insideIndex(nth) }, address })),
   );
   const family = ({ address }: { readonly address: EndpointAddress }) => parsed(address.gateway).family;
   const first = ways.filter((way, i) => ways.findIndex((other) => family(other) === family(way)) === i);

@@ -10,7 +10,16 @@ import {
   readRoutes,
 } from '../kernel/rtnetlink.ts';
 import { TsrunError } from '../lib/errors.ts';
-import { addressOf, type Family, formatAddress, formatCidr, type IpNetwork, networkOf, overlaps, parseCidr } from './ip-address.ts';
+import {
+  addressOf,
+  type Family,
+  formatAddress,
+  formatCidr,
+  type IpNetwork,
+  networkOf,
+  overlaps,
+  parseCidr,
+} from './ip-address.ts';
 import type { Subnet } from './network.ts';
 
 /** Docker's pools: what is divided, and the size of a part. */
@@ -25,8 +34,16 @@ export function readHostNetworks(): readonly IpNetwork[] {
   const ask = (message: typeof dumpRoutes) =>
     sendNetlink({ protocol: NETLINK_ROUTE }, [message], 'ask which networks the host knows');
   const known = (family: number): family is Family => family === AF_INET || family === AF_INET6;
-  const addresses = readAddresses(ask(dumpAddresses)).map(({ family, prefix, bytes }) => ({ family, prefix, bytes }));
-  const routes = readRoutes(ask(dumpRoutes)).map(({ family, prefix, destination }) => ({ family, prefix, bytes: destination }));
+  const addresses = readAddresses(ask(dumpAddresses)).map(({ family, prefix, bytes }) => ({
+    family,
+    prefix,
+    bytes,
+  }));
+  const routes = readRoutes(ask(dumpRoutes)).map(({ family, prefix, destination }) => ({
+    family,
+    prefix,
+    bytes: destination,
+  }));
   return [...addresses, ...routes].flatMap(({ family, prefix, bytes }) =>
     known(family) && bytes.length > 0 ? [networkOf(addressOf(family, bytes), prefix)] : [],
   );

@@ -49,6 +49,10 @@ function explain(op: Op, errno: string, detail: string): Explanation | undefined
       return op.key === '' && detail === ''
         ? { message: `the file system could not be made: ${errno}` }
         : undefined;
+    case 'netlink':
+      return explainNetlink(`${op.what}`, errno, detail);
+    case 'open_process':
+      return errno === 'ESRCH' ? { message: 'the container whose namespace it shares has ended' } : undefined;
     case 'unshare':
       return errno === 'EINVAL' && op.flags === CLONE_NEWTIME
         ? { message: 'this kernel has no time namespaces', hint: 'use a kernel with CONFIG_TIME_NS' }
@@ -154,6 +158,17 @@ function explainWrite(op: Op & { op: 'write' }, errno: string): Explanation | un
         message: `the kernel refuses the value ${JSON.stringify(`${Buffer.from(op.data)}`)} for the sysctl ${sysctl}: ${errno}`,
       };
 }
+
+function explainNetlink(what: string, errno: string, detail: string): Explanation {
+  const said = detail === '' ? errno : `${errno} (${detail})`;
+  const hint = NETLINK_HINTS[errno];
+  return { message: `${what} could not be made: ${said}`, ...(hint === undefined ? {} : { hint }) };
+}
+
+const NETLINK_HINTS: Readonly<Record<string, string>> = {
+  EOPNOTSUPP: 'this kernel has no bridges or no veth links: load the modules bridge and veth',
+  EPERM: 'run as root; inside a container, allow it with --cap-add NET_ADMIN',
+};
 
 function explainClone(errno: string): Explanation | undefined {
   switch (errno) {

@@ -1,6 +1,7 @@
 /** What this host can do, read from the kernel. */
 import { readFileSync } from 'node:fs';
 import { TsrunError } from '../lib/errors.ts';
+import { readIpv6Host } from '../network/ipv6-host.ts';
 import { readCgroupHost } from './cgroup-facts.ts';
 import type { HostFacts } from './plan.ts';
 
@@ -13,6 +14,7 @@ export function readHostFacts(): HostFacts {
     cgroup: readCgroupHost(),
     boundingCapabilities: readBoundingCapabilities(),
     arch: hostArch(process.arch),
+    ipv6: readIpv6Host(),
   };
 }
 

@@ -20,7 +20,8 @@ import {
 } from '../mounts/plan-rootfs.ts';
 import { planTerminal } from '../mounts/plan-terminal.ts';
 import * as ns from '../namespaces/plan-namespaces.ts';
-import { planLoopback } from '../network/plan-network.ts';
+import type { Ipv6Host } from '../network/ipv6-host.ts';
+import { type NetworkInput, planLoopback, planNetwork } from '../network/plan-network.ts';
 import { capabilityMask } from '../security/capabilities.ts';
 import { planCredentials } from '../security/plan-credentials.ts';
 import { planRlimits } from '../security/plan-rlimits.ts';
@@ -35,6 +36,7 @@ export interface HostFacts {
   /** The capabilities that a child of this process can have at all. */
   readonly boundingCapabilities: bigint;
   readonly arch: 'x86_64' | 'aarch64';
+  readonly ipv6: Ipv6Host;
 }
 
 export interface OwnedPath {
@@ -59,6 +61,10 @@ export interface PlanInput {
   readonly spec: RuntimeSpec;
   readonly root: RootSource;
   readonly state: StateFiles | undefined;
+  /** Left out: the network namespace has a loopback only, or is one that exists already. */
+  readonly network?: NetworkInput | undefined;
+  /** Whose namespaces are joined, for those that the specification gives by the path of a process. */
+  readonly joined?: ns.JoinedProcesses | undefined;
   /** Standard input and, with a terminal, what is typed goes to the program. */
   readonly interactive: boolean;
   /** The compiled system call filter; compiling is the caller's, who may have it already. */
@@ -78,6 +84,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
   const inUserNamespace = ns.hasNamespace(linux, 'user');
   if (linux.cgroupsPath === undefined) throw new Error('the specification does not say where its cgroup is');
   const cgroup = planCgroup(host.cgroup, linux.cgroupsPath, linux.resources ?? {});
+  const network = input.network && planNetwork(input.network, host.ipv6);
   const terminal = process.terminal;
   const noNewPrivileges = process.noNewPrivileges ?? false;
 
@@ -90,7 +97,9 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('host', 'A cgroup to be born into', cgroup.before),
     group('cleanup', 'The cgroup goes', cgroup.cleanup),
     group('cleanup', 'Has memory run out?', recordsExit(input.state) ? cgroup.count : []),
-    group('host', 'Namespaces that are joined, not made', ns.planJoins(linux)),
+    group('host', 'The network, on the host', network?.before ?? []),
+    group('cleanup', 'The addresses are given back', network?.cleanup ?? []),
+    group('host', 'Namespaces that are joined, not made', ns.planJoins(linux, input.joined)),
     group('host', 'Clocks', ns.planTimeNamespace(linux)),
     group('host', 'Standard input', planInput(input)),
     group('host', 'The clone: one call makes the process and its namespaces', [
@@ -111,6 +120,13 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
       ...planOomScore(process.oomScoreAdj),
       ...planPidRecord(input.state),
       { op: 'release_child', why: 'Everything is written: the child may go on.' },
+    ]),
+    // The child makes its mounts meanwhile.
+    group('host', 'The network, seen from the host', [
+      ...(network?.afterClone ?? []),
+      ...(network === undefined
+        ? []
+        : [{ op: 'release_child', why: 'The network is there: the child may use it.' } as const]),
     ]),
 
     group('child', 'A session of its own', [
@@ -153,7 +169,17 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
         ? [{ op: 'receive_fd', into: 'terminal', why: 'The child sends the master of its terminal.' }]
         : [],
     ),
-    group('child', 'The network', planLoopback(linux)),
+    group('child', 'The network', [
+      ...planLoopback(linux),
+      ...(network === undefined
+        ? []
+        : [
+            {
+              op: 'await_host',
+              why: 'Its parent makes the interfaces: the program finds the network complete.',
+            } as const,
+          ]),
+    ]),
     group('child', 'Names', ns.planNames(spec.hostname, spec.domainname)),
     // Sysctls are written through a procfs of this container's own, before it is made read-only.
     group(

@@ -12,7 +12,7 @@ import { type ContainerId, type HostPath, hostPath } from '../../src/lib/brands.
 import { readHostFacts } from '../../src/runtime/host-facts.ts';
 import { type HostFacts, planContainer } from '../../src/runtime/plan.ts';
 import { DEFAULT_CAPABILITIES } from '../../src/security/capabilities.ts';
-import { DEFAULT_OPTIONS } from '../support/container-options.ts';
+import { DEFAULT_OPTIONS, NO_NETWORK } from '../support/container-options.ts';
 import { type Contestant, PROGRAMS, printAim, printTable, REPOSITORY, race } from './measure.ts';
 
 const ROUNDS = 40;
@@ -76,7 +76,7 @@ export function floor(v2Mount: HostPath | undefined, directory: string, rootfs: 
 async function tsrunExecutor(host: HostFacts, directory: string): Promise<Contestant> {
   const dir = hostPath(join(directory, 'container'));
   for (const name of ['upper', 'work', 'rootfs']) mkdirSync(join(dir, name), { recursive: true });
-  writeEngineFiles(dir, 'bench', 'none');
+  writeEngineFiles(dir, { hostname: 'bench', options: OPTIONS.network, endpoints: [] });
   const plan = planContainer(
     {
       spec: containerSpec({
@@ -113,7 +113,7 @@ async function tsrunExecutor(host: HostFacts, directory: string): Promise<Contes
 }
 
 const ROOT = { uid: 0, gid: 0, additionalGids: [], home: '/root' };
-const OPTIONS = { ...DEFAULT_OPTIONS, command: ['/bin/true'] };
+const OPTIONS = { ...DEFAULT_OPTIONS, network: NO_NETWORK, command: ['/bin/true'] };
 
 /** The peer's own default configuration, with the program and no terminal. It has no overlay and no seccomp. */
 function peer(name: 'crun' | 'runc', directory: string, rootfs: string): Contestant {

@@ -1,5 +1,13 @@
 /** What `tsrun run IMAGE` without a flag asks for. */
-import type { ContainerOptions } from '../../src/engine/container-options.ts';
+import type { ContainerOptions, NetworkOptions } from '../../src/engine/container-options.ts';
+
+export const NO_NETWORK: NetworkOptions = {
+  mode: { kind: 'none' },
+  hosts: [],
+  dns: [],
+  dnsSearch: [],
+  dnsOptions: [],
+};
 
 export const DEFAULT_OPTIONS: ContainerOptions = {
   image: 'busybox',
@@ -18,7 +26,7 @@ export const DEFAULT_OPTIONS: ContainerOptions = {
   sysctls: {},
   cgroupNamespace: 'private',
   resources: {},
-  network: 'none',
+  network: { ...NO_NETWORK, mode: { kind: 'network', name: 'bridge' } },
   tty: false,
   interactive: false,
   remove: false,

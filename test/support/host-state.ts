@@ -104,6 +104,8 @@ const STORE = /^(blobs|layers|index\.json|oci-layout)$/;
 const TEMPORARY = /(^|[.-])(tmp|temp|partial|part|new)([.-]|$)/;
 const TOP_FOLDERS = new Set(['containers', 'names', 'layers', 'blobs', 'tmp']);
 const LOCK = /(^|\.)lock$/;
+/** The default network is made once and stays; a network's folder of leases does too, but for the leases in it. */
+const NETWORKS = /\/networks(\/bridge\.json|\/[0-9a-f]{64})?$/;
 
 /** Files in the data roots and run roots, which are the directories `data*` and `run*`, without the lock files. */
 function readFiles(directory: string): string[] {
@@ -114,6 +116,7 @@ function readFiles(directory: string): string[] {
       for (const path of walkFiles(join(directory, root, top), 3)) {
         const name = path.slice(path.lastIndexOf('/') + 1);
         // The folders of a data root are made once and stay; a folder of a run root belongs to a container.
+        if (NETWORKS.test(path)) continue;
         if (root.startsWith('data') && name === top && TOP_FOLDERS.has(top)) continue;
         if (!LOCK.test(name) && (!inStore || TEMPORARY.test(name))) files.push(`file ${path}`);
       }

@@ -6,12 +6,16 @@
 import type { ContainerOptions } from '../../src/engine/container-options.ts';
 import { containerSpec } from '../../src/engine/container-spec.ts';
 import type { ResourceOptions } from '../../src/engine/resource-options.ts';
+import type { NetworkPeer } from '../../src/engine/network-peer.ts';
 import { type ContainerId, hostPath } from '../../src/lib/brands.ts';
 import type { OverlayRoot } from '../../src/mounts/plan-rootfs.ts';
+import { type Endpoint, outsideEnd } from '../../src/network/endpoint.ts';
+import type { Network } from '../../src/network/network.ts';
+import type { NetworkInput } from '../../src/network/plan-network.ts';
 import type { HostFacts, PlanInput } from '../../src/runtime/plan.ts';
 import { maskedPaths } from '../../src/security/paths.ts';
 import type { DeviceSpec, RuntimeSpec } from '../../src/spec/runtime.ts';
-import { DEFAULT_OPTIONS } from './container-options.ts';
+import { DEFAULT_OPTIONS, NO_NETWORK } from './container-options.ts';
 
 export const HOST: HostFacts = {
   cgroup: {
@@ -23,6 +27,7 @@ export const HOST: HostFacts = {
   },
   boundingCapabilities: (1n << 41n) - 1n,
   arch: 'x86_64',
+  ipv6: { available: true, forwarding: false, advertised: ['ens3'] },
 };
 
 /** v1 holds the controllers, v2 none. */
@@ -50,10 +55,15 @@ const DEVICES: readonly DeviceSpec[] = [
   { type: 'b', path: '/dev/mapper/disk', major: 254, minor: 0, fileMode: 0o660, gid: 6 },
 ];
 
-const OPTIONS: ContainerOptions = { ...DEFAULT_OPTIONS, command: ['echo', 'hello'], remove: true };
+const OPTIONS: ContainerOptions = {
+  ...DEFAULT_OPTIONS,
+  network: NO_NETWORK,
+  command: ['echo', 'hello'],
+  remove: true,
+};
 
 /** The two things of an engine's configuration that it reads from the host are replaced. */
-function engineSpec(options: ContainerOptions, host = HOST): RuntimeSpec {
+function engineSpec(options: ContainerOptions, host = HOST, peer?: NetworkPeer): RuntimeSpec {
   const spec = containerSpec({
     id: 'ID' as ContainerId,
     options,
@@ -62,6 +72,7 @@ function engineSpec(options: ContainerOptions, host = HOST): RuntimeSpec {
     hostname: 'box',
     dir: hostPath('/data/containers/ID'),
     host,
+    peer,
   });
   const { linux } = spec;
   const fromHost = options.privileged ? { devices: DEVICES } : { maskedPaths: maskedPaths('0-1') };
@@ -80,10 +91,14 @@ function overlay(layers: number, discarded: boolean): OverlayRoot {
   };
 }
 
-function sample(changes: Partial<ContainerOptions> = {}, input: Partial<PlanInput> = {}): PlanInput {
+function sample(
+  changes: Partial<ContainerOptions> = {},
+  input: Partial<PlanInput> = {},
+  peer?: NetworkPeer,
+): PlanInput {
   const options = { ...OPTIONS, ...changes };
   return {
-    spec: engineSpec(options),
+    spec: engineSpec(options, HOST, peer),
     root: overlay(2, options.remove),
     state: {
       runDir: hostPath('/run/tsrun/ID'),
@@ -128,11 +143,50 @@ const ids = [
   { containerID: 65535, hostID: 1000, size: 1 },
 ];
 
+const NETWORK: Network = {
+  id: '0123456789abcdef'.repeat(4),
+  name: 'bridge',
+  bridge: 'tsrun0',
+  subnets: [],
+  internal: false,
+  labels: {},
+  options: {},
+  created: '2026-01-01T00:00:00.000Z',
+  isDefault: true,
+};
+
+const ENDPOINT: Endpoint = {
+  network: NETWORK,
+  inside: 'eth0',
+  outside: outsideEnd('fedcba9876543210', 0),
+  mac: '02:42:ac:11:00:02',
+  addresses: [
+    { address: '172.17.0.2', prefix: 16, gateway: '172.17.0.1' },
+    { address: 'fd12:3456:789a::2', prefix: 64, gateway: 'fd12:3456:789a::1' },
+  ],
+};
+
+const ON_BRIDGE = { network: DEFAULT_OPTIONS.network };
+
+function connected(...endpoints: readonly Endpoint[]): NetworkInput {
+  const leases = endpoints.flatMap(({ network, addresses }) =>
+    addresses.map(({ address }) => hostPath(`/run/tsrun/networks/${network.id}/${address}`)),
+  );
+  return { endpoints, records: [hostPath('/run/tsrun/ID/lease'), ...leases] };
+}
+
 export const SAMPLES: Readonly<Record<string, PlanInput>> = {
-  default: sample(),
+  default: sample(ON_BRIDGE, { network: connected(ENDPOINT) }),
+  'no-network': sample(),
+  'two-networks': sample(ON_BRIDGE, {
+    network: connected(
+      { ...ENDPOINT, network: { ...NETWORK, bridge: 'tsr-inner', internal: true, mtu: 1400 } },
+      { ...ENDPOINT, inside: 'eth1', outside: outsideEnd('fedcba9876543210', 1) },
+    ),
+  }),
   kept: sample({ remove: false }),
   privileged: sample({ privileged: true }),
-  'host-network': sample({ network: 'host' }),
+  'host-network': sample({ network: { ...NO_NETWORK, mode: { kind: 'host' } } }),
   'read-only': sample({
     readonlyRoot: true,
     mounts: [
@@ -178,6 +232,16 @@ export const SAMPLES: Readonly<Record<string, PlanInput>> = {
       sysctl: {},
     },
   })),
+  'network-of-another': sample(
+    { network: { ...NO_NETWORK, mode: { kind: 'container', container: 'other' } } },
+    { joined: { network: { pid: 4321, started: 98765 } } },
+    {
+      id: 'ab'.repeat(32) as ContainerId,
+      process: { pid: 4321, started: 98765n },
+      hostname: 'other',
+      mounts: [],
+    },
+  ),
   'clock-offsets': bundle((spec) => ({
     ...spec,
     linux: {

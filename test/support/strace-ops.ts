@@ -129,6 +129,7 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
 
   clone3: [once('clone3')],
   open_child_proc: [once('open', 'openat')],
+  open_process: [once('open', 'openat'), once('open', 'openat'), once('read')],
   release_child: [once('sendto')],
   await_host: [once('recvfrom')],
   send_fd: [once('sendmsg')],

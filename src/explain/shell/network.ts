@@ -1,7 +1,8 @@
 /** Ops on links, addresses, routes and rules as commands of ip(8) and nft(8). */
-import type { NetlinkRequest } from '../../kernel/netlink.ts';
+import type { NetlinkMessage, NetlinkRequest } from '../../kernel/netlink.ts';
 import { quote } from './quote.ts';
 import type { Translations } from './table.ts';
+import type { ShellWriter } from './writer.ts';
 
 type NetworkOps =
   | 'link_up'
@@ -14,10 +15,22 @@ type NetworkOps =
 
 export const NETWORK: Translations<NetworkOps> = {
   link_up: (op, sh) => sh.line(`ip link set dev ${quote(op.name)} up`),
-  netlink_socket: (_op, sh) => sh.comment('ip and nft open a socket of their own.'),
+  netlink_socket(op, sh) {
+    if (op.netns !== undefined) sh.enteredBy.set(op.into, op.netns);
+    sh.comment('ip and nft open a socket of their own.');
+  },
   netlink(op, sh) {
-    for (const { byHand } of op.request as NetlinkRequest)
-      if (byHand.length > 0) sh.line(byHand.map(quote).join(' '));
+    const entered = sh.enteredBy.get(op.socket);
+    if (entered !== undefined && sh.ending)
+      return sh.comment('Here the namespace has gone with its last process.');
+    if (entered !== undefined && hasAddress(op.request as NetlinkRequest))
+      sh.limit('netlink', 'nobody keeps the address for this script: it was free when the script was made.');
+    const prefix = [
+      ...(op.tolerate?.includes('EEXIST') ? ['unless_there'] : []),
+      ...(entered === undefined ? [] : [`nsenter --net=${sh.variable(entered)}`]),
+    ];
+    for (const message of op.request as NetlinkRequest)
+      if (message.byHand.length > 0) sh.line([...prefix, ...commandWords(message, sh)].join(' '));
   },
   dns: (op, sh) =>
     sh.comment(
@@ -32,3 +45,10 @@ export const NETWORK: Translations<NetworkOps> = {
   start_proxy: (_op, sh) =>
     sh.comment('No command does it: a process without rights that passes on connections.'),
 };
+
+const hasAddress = (request: NetlinkRequest) => request.some(({ name }) => name === 'RTM_NEWADDR');
+
+/** After `netns` stands a descriptor of the plan: ip takes the path of a namespace there. */
+function commandWords({ byHand }: NetlinkMessage, sh: ShellWriter): readonly string[] {
+  return byHand.map((word, i) => (byHand[i - 1] === 'netns' ? sh.variable(word) : quote(word)));
+}

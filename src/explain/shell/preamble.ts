@@ -144,6 +144,15 @@ const FUNCTIONS: Readonly<Record<string, readonly string[]>> = {
     '  tool prlimit --pid "$$" "--$1=$soft:$hard"',
     '}',
   ],
+  unless_there: [
+    '# Runs a command; that what it makes is there already is no error.',
+    'unless_there() {',
+    '  error=$("$@" 2>&1) || case $error in',
+    "    *'File exists'* | *'already assigned'*) ;;",
+    '    *) fail "$error" ;;',
+    '  esac',
+    '}',
+  ],
   remove_cgroup: [
     '# A cgroup stays busy for a moment after its last process has ended.',
     'remove_cgroup() {',

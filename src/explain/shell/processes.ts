@@ -6,6 +6,7 @@ import type { Translations } from './table.ts';
 type ProcessOps =
   | 'clone3'
   | 'open_child_proc'
+  | 'open_process'
   | 'release_child'
   | 'await_host'
   | 'send_fd'
@@ -85,8 +86,14 @@ export const PROCESSES: Translations<ProcessOps> = {
     sh.begin('host');
   },
   open_child_proc: (op, sh) => sh.assign(op.into, '/proc/"$CHILD"'),
+  open_process(op, sh) {
+    sh.line(
+      `[ "$(sed 's/.*) //' /proc/${op.pid}/stat | cut -d ' ' -f 20)" = ${op.started} ] || fail 'process ${op.pid} has ended'`,
+    );
+    sh.assign(op.into, `/proc/${op.pid}`);
+  },
   release_child: (_op, sh) => sh.line('echo go >&6'),
-  await_host: (_op, sh) => sh.line('read -r go <&5', 'exec 5<&-'),
+  await_host: (_op, sh) => sh.line('read -r go <&5'),
   send_fd: (op, sh) => sh.impossible(op, 'it has no way to hand a descriptor to another process.'),
   receive_fd: (op, sh) => sh.impossible(op, 'it has no way to take a descriptor from another process.'),
   setns(op, sh) {

@@ -3,7 +3,7 @@
  * `tsrun explain --as sh`. It is made from the ops alone, so it cannot say something else than the plan does.
  */
 import { posix } from 'node:path';
-import type { Op, OpGroup, Plan } from '../../kernel/ops.ts';
+import type { Op, OpGroup, OpOf, Plan } from '../../kernel/ops.ts';
 import { preamble } from './preamble.ts';
 import { commentText, printfFormat, quote, quoteAll, quoteVariables } from './quote.ts';
 import { TRANSLATIONS } from './table.ts';
@@ -34,6 +34,7 @@ export function planToShell(input: ShellInput, command: readonly string[]): stri
   sh.begin('stage_1');
   writeGroups(sh, 'child', plan);
   sh.begin('cleanup');
+  sh.ending = true;
   const last = plan.groups.filter((group) => group.who === 'cleanup' || group.who === 'undo').toReversed();
   writeList(
     sh,
@@ -44,7 +45,11 @@ export function planToShell(input: ShellInput, command: readonly string[]): stri
 
 /** What the plan removes at the end is the container's own: the script has it below its temporary directory. */
 function relocate(plan: Plan): readonly Relocation[] {
-  const owned = plan.groups.flatMap((group) => group.ops).filter((op) => op.op === 'remove_tree');
+  const removals = plan.groups.filter(({ who }) => who === 'cleanup' || who === 'undo');
+  const owned = removals
+    .flatMap((group) => group.ops)
+    .filter((op): op is OpOf<'remove_tree' | 'unlink'> => op.op === 'remove_tree' || op.op === 'unlink')
+    .filter((op) => op.at === undefined);
   const taken = new Set<string>();
   return owned.map((op, i) => {
     const from = String(op.path);

@@ -47,6 +47,10 @@ export class ShellWriter {
   readonly launch: { readonly flags: string[]; readonly nsenter: string[] } = { flags: [], nsenter: [] };
   /** The current directory, as a word. */
   directory = '.';
+  /** Sockets of another network namespace, each with the descriptor of that namespace. */
+  readonly enteredBy = new Map<FdName, FdName>();
+  /** What is written is what the script does when the container has ended. */
+  ending = false;
   /** After pivot_root: the host's programs are gone, but for those that the script has put aside. */
   inside = false;
   /** The ops of this process that come after the one being written. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { planToJson } from '../../../src/explain/plan-json.ts';
+import { describeMessage, type NetlinkRequest } from '../../../src/kernel/netlink.ts';
 import {
   type FIELD_KINDS,
   flattenPlan,
@@ -42,6 +43,7 @@ function normalize(op: Op): OpJson {
     const value = (op as unknown as Record<string, unknown>)[name];
     if (value === undefined) return [];
     if (kind === 'u64') return [[name, BigInt.asUintN(64, BigInt(value as number | bigint))]];
+    if (kind === 'netlink') return [[name, (value as NetlinkRequest).map(describeMessage)]];
     if (kind === 'str' || kind === 'bytes') return [[name, Buffer.from(value as string)]];
     return [[name, value]];
   });

@@ -1,0 +1,67 @@
+/** /etc/resolv.conf of a container, made from the host's. resolv.conf(5). */
+import { AF_INET6 } from '../kernel/rtnetlink.ts';
+import { type IpAddress, parseAddress } from './ip-address.ts';
+
+/** What is asked for takes the place of the host's lines of that kind. */
+export interface ResolverOptions {
+  readonly dns: readonly string[];
+  /** A single dot: no search list. */
+  readonly dnsSearch: readonly string[];
+  readonly dnsOptions: readonly string[];
+}
+
+/**
+ * The host's lines, without resolvers that only the host can ask: those on its loopback, and with `ipv6` false those with an
+ * IPv6 address.
+ */
+export function resolvConf(
+  host: string,
+  { dns, dnsSearch, dnsOptions }: ResolverOptions,
+  ipv6: boolean,
+): string {
+  const found = nameservers(host).filter((text) => isReachable(text, ipv6));
+  const search =
+    dnsSearch.length > 0 ? dnsSearch.filter((domain) => domain !== '.') : words(host, ['search', 'domain']);
+  const options = dnsOptions.length > 0 ? dnsOptions : words(host, ['options']);
+  return [
+    ...(dns.length > 0 ? dns : found).map((address) => `nameserver ${address}\n`),
+    ...(search.length === 0 ? [] : [`search ${search.join(' ')}\n`]),
+    ...(options.length === 0 ? [] : [`options ${options.join(' ')}\n`]),
+  ].join('');
+}
+
+/** Whether a local resolver, such as systemd-resolved's at 127.0.0.53, is all that the host asks: it knows the real ones. */
+export function asksOnlyItself(host: string): boolean {
+  const servers = nameservers(host);
+  return servers.length > 0 && servers.every((text) => isLoopback(parseAddress(text)));
+}
+
+function isReachable(text: string, ipv6: boolean): boolean {
+  const [plain = ''] = text.split('%');
+  const address = parseAddress(plain);
+  if (address === undefined || isLoopback(address)) return false;
+  // A link-local address is one of the host's own link.
+  return address.family !== AF_INET6 || (ipv6 && plain === text);
+}
+
+function isLoopback(address: IpAddress | undefined): boolean {
+  if (address === undefined) return false;
+  return address.family === AF_INET6 ? address.value === 1n : address.value >> 24n === 127n;
+}
+
+function nameservers(text: string): readonly string[] {
+  return lines(text, 'nameserver').flatMap(([address]) => address ?? []);
+}
+
+/** The words after the last line of these kinds, which is the one that counts. */
+function words(text: string, kinds: readonly string[]): readonly string[] {
+  return kinds.flatMap((kind) => lines(text, kind)).at(-1) ?? [];
+}
+
+function lines(text: string, kind: string): readonly (readonly string[])[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([first]) => first === kind)
+    .map(([, ...rest]) => rest);
+}
