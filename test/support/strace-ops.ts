@@ -166,10 +166,9 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
     maybe('open', 'openat'),
     maybe('setns'),
     once('socket'),
-    some(['setsockopt']),
+    some(['setsockopt'], begins(/SOL_NETLINK|SO_RCVBUF/)),
     maybe('setns'),
   ],
-  netlink: [some(['setsockopt']), once('sendto'), some(['recvfrom', 'recv'])],
   // Two sockets in the other namespace, then a process; what that one gives up is its own.
   dns: [
     once('open', 'openat'),
@@ -191,6 +190,8 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   ],
   proxy_port: [once('socket'), any(['setsockopt']), once('bind'), maybe('listen'), any(['setsockopt'])],
   start_proxy: [once('pipe2'), once('fork', 'clone'), once('close'), once('read'), once('close')],
+  // Further answers, and a buffer that only root may enlarge, are passed over: they are not guarded.
+  netlink: [{ ...once('setsockopt'), only: begins(/SO_SNDBUF/) }, once('sendto'), once('recvfrom', 'recv')],
 
   // The start time is read from /proc; the file appears whole, by renaming it.
   record_pid: [

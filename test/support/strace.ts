@@ -113,7 +113,9 @@ function isGuarded(call: Call): boolean {
 /** Strings and names of constants of an op, some with only both ends; not the count of what a list leaves out. */
 function argumentsOf({ name, text }: TracedOp): readonly string[] {
   if (name === 'record_pid' || name === 'record_exit' || text.endsWith('…')) return [];
-  const strings = [...text.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, string]) => `"${string}"`);
+  // What a netlink op says for an error message is not sent.
+  const sent = name === 'netlink' ? text.replace(/\bwhat="[^"]*"/, '') : text;
+  const strings = [...sent.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, string]) => `"${string}"`);
   const flags = [...text.matchAll(/\b(?:CLONE_NEW|MOUNT_ATTR_|MNT_|MS_|FSCONFIG_|PR_SET_|RESOLVE_)\w+/g)].map(
     ([flag]) => flag,
   );
