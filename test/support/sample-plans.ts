@@ -5,8 +5,8 @@
 
 import type { ContainerOptions } from '../../src/engine/container-options.ts';
 import { containerSpec } from '../../src/engine/container-spec.ts';
-import type { ResourceOptions } from '../../src/engine/resource-options.ts';
 import type { NetworkPeer } from '../../src/engine/network-peer.ts';
+import type { ResourceOptions } from '../../src/engine/resource-options.ts';
 import { type ContainerId, hostPath } from '../../src/lib/brands.ts';
 import type { OverlayRoot } from '../../src/mounts/plan-rootfs.ts';
 import { type Endpoint, outsideEnd } from '../../src/network/endpoint.ts';
