@@ -97,7 +97,12 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
     once(...STAT),
   ],
   mkdir: [once('mkdirat', 'mkdir')],
-  rmdir: [some(['unlinkat', 'rmdir'], begins(/AT_REMOVEDIR|^rmdir/))],
+  rmdir: [
+    some(
+      ['unlinkat', 'rmdir'],
+      (call, op) => /AT_REMOVEDIR|^rmdir/.test(`${call.name}${call.text}`) && ownPath(call, op),
+    ),
+  ],
   unlink: [once('unlinkat', 'unlink')],
   // Each entry of a tree: unlinkat, and for directories their listing before that.
   remove_tree: [some(['unlinkat', 'openat2', 'openat', 'getdents64'], inTree)],
