@@ -50,18 +50,18 @@ function isLoopback(address: IpAddress | undefined): boolean {
 }
 
 function nameservers(text: string): readonly string[] {
-  return lines(text, 'nameserver').flatMap(([address]) => address ?? []);
+  return lines(text, ['nameserver']).flatMap(([address]) => address ?? []);
 }
 
 /** The words after the last line of these kinds, which is the one that counts. */
 function words(text: string, kinds: readonly string[]): readonly string[] {
-  return kinds.flatMap((kind) => lines(text, kind)).at(-1) ?? [];
+  return lines(text, kinds).at(-1) ?? [];
 }
 
-function lines(text: string, kind: string): readonly (readonly string[])[] {
+function lines(text: string, kinds: readonly string[]): readonly (readonly string[])[] {
   return text
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
-    .filter(([first]) => first === kind)
+    .filter(([first = '']) => kinds.includes(first))
     .map(([, ...rest]) => rest);
 }
