@@ -31,6 +31,11 @@ export const UPDATE_FLAGS = {
   cpus: { type: 'text', value: 'NUMBER', help: "how many processors' time, such as 1.5" },
   'cpuset-cpus': { type: 'text', value: 'LIST', help: 'the processors to run on, such as 0-2,4' },
   'cpuset-mems': { type: 'text', value: 'LIST', help: 'the memory nodes to use' },
+  'device-cgroup-rule': {
+    type: 'list',
+    value: 'RULE',
+    help: 'allow a kind of device, such as "c 189:* rwm"',
+  },
   memory: { short: 'm', type: 'text', value: 'SIZE', help: 'most memory, such as 512m' },
   'memory-reservation': { type: 'text', value: 'SIZE', help: 'memory it keeps when the host runs short' },
   'memory-swap': {
@@ -43,11 +48,6 @@ export const UPDATE_FLAGS = {
 
 export const RESOURCE_FLAGS = {
   ...UPDATE_FLAGS,
-  'device-cgroup-rule': {
-    type: 'list',
-    value: 'RULE',
-    help: 'allow a kind of device, such as "c 189:* rwm"',
-  },
   'device-read-bps': { type: 'list', value: 'DEVICE:SIZE', help: 'most bytes read a second' },
   'device-read-iops': { type: 'list', value: 'DEVICE:NUMBER', help: 'most reads a second' },
   'device-write-bps': { type: 'list', value: 'DEVICE:SIZE', help: 'most bytes written a second' },
@@ -63,10 +63,12 @@ export const RESOURCE_FLAGS = {
   },
 } as const satisfies FlagTable;
 
+type TextFlag = Exclude<keyof typeof UPDATE_FLAGS, 'device-cgroup-rule'>;
+
 /** Flags that were not given are left out. */
 export function updateOptions(flags: FlagValues<typeof UPDATE_FLAGS>, syntax: Syntax): ResourceOptions {
-  const number = (flag: keyof typeof UPDATE_FLAGS) => parseNumber(flag, flags[flag], syntax);
-  const size = (flag: keyof typeof UPDATE_FLAGS) => parseBytes(flag, flags[flag], syntax);
+  const number = (flag: TextFlag) => parseNumber(flag, flags[flag], syntax);
+  const size = (flag: TextFlag) => parseBytes(flag, flags[flag], syntax);
   return given({
     memory: size('memory'),
     memorySwap: flags['memory-swap'] === '-1' ? -1 : size('memory-swap'),
@@ -81,6 +83,7 @@ export function updateOptions(flags: FlagValues<typeof UPDATE_FLAGS>, syntax: Sy
     cpusetMems: flags['cpuset-mems'],
     pidsLimit: number('pids-limit'),
     blkioWeight: number('blkio-weight'),
+    deviceRules: flags['device-cgroup-rule'].map((text) => parseDeviceRule(text, syntax)),
   });
 }
 
@@ -98,7 +101,6 @@ export function resourceOptions(flags: FlagValues<typeof RESOURCE_FLAGS>, syntax
       writeBps: bytes('device-write-bps'),
       readIops: operations('device-read-iops'),
       writeIops: operations('device-write-iops'),
-      deviceRules: flags['device-cgroup-rule'].map((text) => parseDeviceRule(text, syntax)),
     }),
   };
 }

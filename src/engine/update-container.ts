@@ -1,4 +1,5 @@
 /** `update`: other limits for a container, at once when it runs, and on record. */
+import { updateDevices } from '../cgroup/update-devices.ts';
 import { FileLock } from '../image/locks.ts';
 import { hostPath } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
@@ -20,10 +21,16 @@ export function updateContainer(paths: EnginePaths, container: Container, option
   const host = readCgroupHost(running ? state.process.pid : 'self');
   const { cgroupsPath = '', resources: before = {} } = record.spec.linux;
   const { memory, cpu, pids, blockIO, ...others } = before;
-  const resources = { ...others, ...resourcesOf(mergeOptions(optionsOf(before), options), host) };
+  const devices = [...(before.devices ?? []), ...(options.deviceRules ?? [])];
+  const resources = {
+    ...others,
+    ...(devices.length === 0 ? {} : { devices }),
+    ...resourcesOf(mergeOptions(optionsOf(before), options), host),
+  };
   const cgroups = running
     ? changeLimits(host, cgroupsPath, record.cgroups, changesOf(before, resources))
     : record.cgroups;
+  if (running && options.deviceRules !== undefined) updateDevices(cgroups, devices);
   const linux = { ...record.spec.linux, resources };
   writeRecord(paths, { ...record, cgroups, spec: { ...record.spec, linux } });
 }
