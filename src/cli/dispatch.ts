@@ -25,6 +25,11 @@ const VERBS: Readonly<Record<string, Load>> = {
   tag: () => import('./tag.ts'),
   rmi: () => import('./rmi.ts'),
   'image inspect': () => import('./image-inspect.ts'),
+  'network create': () => import('./network-create.ts'),
+  'network ls': () => import('./network-ls.ts'),
+  'network inspect': () => import('./network-inspect.ts'),
+  'network rm': () => import('./network-rm.ts'),
+  'network prune': () => import('./network-prune.ts'),
 };
 
 /** Docker's long forms: `tsrun container ls`, `tsrun image rm` … */
@@ -42,6 +47,8 @@ const LONG_FORMS: Readonly<Record<string, string>> = {
   'image import': 'import',
   'image tag': 'tag',
   'image rm': 'rmi',
+  'network list': 'network ls',
+  'network remove': 'network rm',
 };
 
 /** What the helper becomes when a start failed; not for people. */

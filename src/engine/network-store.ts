@@ -19,8 +19,11 @@ export const DEFAULT_NETWORK = 'bridge';
 export const networksDirectory = ({ dataRoot }: EnginePaths): HostPath =>
   hostPath(join(dataRoot, 'networks'));
 
+export const networkFile = (paths: EnginePaths, name: string): HostPath =>
+  hostPath(join(networksDirectory(paths), `${name}.json`));
+
 export function readNetwork(paths: EnginePaths, name: string): Network | undefined {
-  const file = join(networksDirectory(paths), `${name}.json`);
+  const file = networkFile(paths, name);
   const text = readFileIfThere(file);
   if (text === undefined) return undefined;
   try {
@@ -41,7 +44,7 @@ export function listNetworks(paths: EnginePaths): readonly Network[] {
 
 /** Readers see all of it or nothing. To be called under lockNetworks. */
 export function writeNetwork(paths: EnginePaths, network: Network): void {
-  const file = join(networksDirectory(paths), `${network.name}.json`);
+  const file = networkFile(paths, network.name);
   writeFileSync(`${file}.new`, `${JSON.stringify(network, null, 2)}\n`, { mode: 0o644 });
   renameSync(`${file}.new`, file);
 }

@@ -6,24 +6,16 @@ import {
   AF_INET,
   AF_INET6,
   deleteAddress,
-  type MacAddress,
   newAddress,
-  newBridge,
   newRoute,
   newVeth,
   setLinkUp,
 } from '../kernel/rtnetlink.ts';
 import type { HostPath } from '../lib/brands.ts';
 import type { LinuxSpec } from '../spec/runtime.ts';
-import {
-  bridgeIndex,
-  type Endpoint,
-  type EndpointAddress,
-  insideIndex,
-  macOf,
-  parseMac,
-} from './endpoint.ts';
-import { type IpAddress, parseAddress, toAddress } from './ip-address.ts';
+import { bridgeAddressMessage, bridgeMessage, parsed, toMac } from './bridge.ts';
+import { bridgeIndex, type Endpoint, type EndpointAddress, insideIndex } from './endpoint.ts';
+import { toAddress } from './ip-address.ts';
 import type { Ipv6Host } from './ipv6-host.ts';
 
 export interface NetworkInput {
@@ -86,16 +78,15 @@ export function planLoopback(linux: LinuxSpec): readonly Op[] {
   ];
 }
 
-/** The first container of a network makes its bridge; for the others it is there (EEXIST). */
+/** It is there, unless this is the first container of the default network, or the first one since the machine started. */
 function planBridge({ network, addresses }: Endpoint): readonly Op[] {
-  const link = { name: network.bridge, index: bridgeIndex(network) };
   const [first] = addresses;
-  const mac = first && parsed(first.gateway);
+  if (first === undefined) return [];
   return [
     change(
       'rtnetlink',
       `the bridge ${network.bridge}`,
-      newBridge({ ...link, mtu: network.mtu, mac: mac && macAddress(macOf(mac)) }),
+      bridgeMessage(network, first.gateway),
       `The bridge of network ${network.name} passes frames between its containers and the host. Without an address of its own it would take that of a container, and change it when that one goes.`,
       ['EEXIST'],
     ),
@@ -103,7 +94,7 @@ function planBridge({ network, addresses }: Endpoint): readonly Op[] {
       change(
         'rtnetlink',
         `the address ${gateway} of ${network.bridge}`,
-        newAddress(link, toAddress(parsed(gateway)), prefix),
+        bridgeAddressMessage(network, gateway, prefix),
         'The address of the host on this network: its containers send here what is for somewhere else.',
         ['EEXIST'],
       ),
@@ -155,7 +146,7 @@ function planCable({ network, inside, outside, mac }: Endpoint, nth: number): Op
     `the cable between ${bridge} and ${inside}`,
     newVeth(
       { ...outside, mtu, master: bridgeIndex(network), masterName: bridge },
-      { name: inside, index: insideIndex(nth), mtu, mac: macAddress(mac), netns: 'container-network' },
+      { name: inside, index: insideIndex(nth), mtu, mac: toMac(mac), netns: 'container-network' },
     ),
     'Two interfaces that are the ends of one cable: one is plugged into the bridge, the other is born inside. When one goes, the other does too, so the end of the namespace takes both.',
   );
@@ -256,16 +247,4 @@ function change(
 /** `net` below /proc/sys is that of the network namespace of who writes. */
 function sysctl(name: string, value: string, why: string): Op {
   return { op: 'write', path: `/proc/sys/net/${name}`, data: value, why };
-}
-
-function parsed(text: string): IpAddress {
-  const address = parseAddress(text);
-  if (address === undefined) throw new Error(`${text} is no address`);
-  return address;
-}
-
-function macAddress(text: string): MacAddress {
-  const bytes = parseMac(text);
-  if (bytes === undefined) throw new Error(`${text} is no hardware address`);
-  return { bytes, text };
 }

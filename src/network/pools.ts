@@ -12,7 +12,6 @@ import {
 import { TsrunError } from '../lib/errors.ts';
 import {
   addressOf,
-  type Family,
   formatAddress,
   formatCidr,
   type IpNetwork,
@@ -29,24 +28,31 @@ const POOLS: readonly { readonly from: string; readonly prefix: number }[] = [
   { from: '10.0.0.0/8', prefix: 16 },
 ];
 
-/** The networks that the host is on or has a way to; its default route is no such network. */
-export function readHostNetworks(): readonly IpNetwork[] {
-  const ask = (message: typeof dumpRoutes) =>
-    sendNetlink({ protocol: NETLINK_ROUTE }, [message], 'ask which networks the host knows');
-  const known = (family: number): family is Family => family === AF_INET || family === AF_INET6;
-  const addresses = readAddresses(ask(dumpAddresses)).map(({ family, prefix, bytes }) => ({
-    family,
-    prefix,
-    bytes,
-  }));
-  const routes = readRoutes(ask(dumpRoutes)).map(({ family, prefix, destination }) => ({
-    family,
-    prefix,
-    bytes: destination,
-  }));
-  return [...addresses, ...routes].flatMap(({ family, prefix, bytes }) =>
-    known(family) && bytes.length > 0 ? [networkOf(addressOf(family, bytes), prefix)] : [],
+/** The networks that interfaces of the host are on. */
+export function readHostAddresses(): readonly IpNetwork[] {
+  return readAddresses(ask(dumpAddresses)).flatMap(({ family, prefix, bytes }) =>
+    known(family, prefix, bytes),
   );
+}
+
+/** The networks that the host has a way to; its default route is no such network. */
+export function readHostRoutes(): readonly IpNetwork[] {
+  return readRoutes(ask(dumpRoutes)).flatMap(({ family, prefix, destination }) =>
+    known(family, prefix, destination),
+  );
+}
+
+export function readHostNetworks(): readonly IpNetwork[] {
+  return [...readHostAddresses(), ...readHostRoutes()];
+}
+
+function ask(message: typeof dumpRoutes) {
+  return sendNetlink({ protocol: NETLINK_ROUTE }, [message], 'ask which networks the host knows');
+}
+
+function known(family: number, prefix: number, bytes: Uint8Array): readonly IpNetwork[] {
+  if ((family !== AF_INET && family !== AF_INET6) || bytes.length === 0) return [];
+  return [networkOf(addressOf(family, bytes), prefix)];
 }
 
 /** The first IPv4 subnet of the pools that overlaps none of `taken`. */
