@@ -113,9 +113,10 @@ static const char *next_line(const char *line) { return line + strlen(line) + 1;
 
 static const char *network_of(const struct dns_lease *lease) { return next_line(lease->text); }
 
-/* `web`, or `web.front` on the network front. */
+/* `web`, or `web.front` on the network front. A lease without a network is one of the default network. */
 static int has_name(const struct dns_lease *lease, const char *wanted) {
   const char *network = network_of(lease);
+  if (*network == 0) return 0;
   for (const char *name = next_line(network); *name != 0; name = next_line(name)) {
     size_t n = strlen(name);
     if (strncasecmp(name, wanted, n) != 0) continue;
@@ -139,7 +140,7 @@ int dns_names_host(const struct dns_names *names, uint16_t type, const uint8_t *
   for (size_t i = 0; i < names->count; i++) {
     const struct dns_lease *lease = &names->leases[i];
     const char *network = network_of(lease), *own = next_line(network);
-    if (lease->type != type || *own == 0 || memcmp(lease->address, address, type == DNS_A ? 4 : 16) != 0) continue;
+    if (lease->type != type || *network == 0 || *own == 0 || memcmp(lease->address, address, type == DNS_A ? 4 : 16) != 0) continue;
     return (size_t)snprintf(name, size, "%s.%s", own, network) < size ? 0 : -1;
   }
   return -1;

@@ -23,10 +23,15 @@ export const NETWORK_FLAGS = {
   ip: { type: 'text', value: 'ADDRESS', help: 'IPv4 address on the network' },
   ip6: { type: 'text', value: 'ADDRESS', help: 'IPv6 address on the network' },
   'mac-address': { type: 'text', value: 'ADDRESS', help: 'hardware address, such as 02:42:ac:11:00:02' },
+  'network-alias': {
+    type: 'list',
+    value: 'NAME',
+    help: 'another name by which containers on the same network find it',
+  },
   network: {
     type: 'text',
     value: 'NETWORK',
-    help: "bridge (the default), none (a loopback only), host (the host's own), container:NAME (another container's)",
+    help: "bridge (the default), none (a loopback only), host (the host's own), container:NAME (another container's), or one that network create made",
   },
 } as const satisfies FlagTable;
 
@@ -43,6 +48,7 @@ export function networkOptions(flags: Flags, syntax: Syntax, hostname: string | 
     dns: flags.dns.map((text) => parseResolver(text, syntax)),
     dnsSearch: flags['dns-search'].map((text) => checkWord('--dns-search', text, syntax)),
     dnsOptions: flags['dns-option'].map((text) => checkWord('--dns-option', text, syntax)),
+    aliases: flags['network-alias'].map((text) => parseAlias(text, mode, syntax)),
     ...(ip === undefined ? {} : { ip }),
     ...(ip6 === undefined ? {} : { ip6 }),
     ...(macAddress === undefined ? {} : { macAddress }),
@@ -107,6 +113,14 @@ function parseResolver(text: string, syntax: Syntax): string {
   const address = parseAddress(text);
   if (address === undefined) throw usage(syntax, `--dns takes an address, not ${JSON.stringify(text)}`);
   return formatAddress(address);
+}
+
+/** A name of DNS: labels of up to 63 bytes. On the default network nobody is found by name. */
+function parseAlias(text: string, mode: NetworkMode, syntax: Syntax): string {
+  if (mode.kind !== 'network' || mode.name === 'bridge')
+    throw usage(syntax, '--network-alias needs --network with a network that network create made');
+  if (text.length < 254 && /^[a-zA-Z0-9_-]{1,63}(\.[a-zA-Z0-9_-]{1,63})*$/.test(text)) return text;
+  throw usage(syntax, `--network-alias takes a name such as db or db.example, not ${JSON.stringify(text)}`);
 }
 
 /** One word of resolv.conf: whatever could begin a new line there is refused. */

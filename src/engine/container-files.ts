@@ -6,7 +6,8 @@ import { TsrunError } from '../lib/errors.ts';
 import { readFileIfThere } from '../lib/files.ts';
 import type { Endpoint } from '../network/endpoint.ts';
 import { entryLines, HOST_GATEWAY, type HostEntry, hostsFile } from '../network/hosts.ts';
-import { asksOnlyItself, resolvConf } from '../network/resolv-conf.ts';
+import { DNS_ADDRESS } from '../network/plan-dns.ts';
+import { asksOnlyItself, ownResolvConf, resolvConf } from '../network/resolv-conf.ts';
 import type { MountSpec } from '../spec/runtime.ts';
 import type { NetworkOptions } from './container-options.ts';
 
@@ -88,6 +89,8 @@ function resolvers({ options, endpoints }: FilesInput): string {
     case 'none':
       return asked ? resolvConf('', options, false) : '';
     default: {
+      if (endpoints.some(({ network }) => !network.isDefault))
+        return ownResolvConf(host, DNS_ADDRESS, options);
       const ipv6 = endpoints.some(({ addresses }) => addresses.some(({ address }) => address.includes(':')));
       const text = asksOnlyItself(host) ? (readFileIfThere(RESOLVED_CONF) ?? host) : host;
       return resolvConf(text, options, ipv6);

@@ -1,5 +1,5 @@
 /** A container's places on networks: addresses are chosen and taken before its plan is made, and given back after its end. */
-import { existsSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AF_INET6 } from '../kernel/rtnetlink.ts';
 import type { ContainerId, HostPath } from '../lib/brands.ts';
@@ -15,8 +15,15 @@ import {
   parseCidr,
 } from '../network/ip-address.ts';
 import type { Ipv6Host } from '../network/ipv6-host.ts';
-import { chooseAddress, networkLeases, prepareLease, releaseLeases } from '../network/leases.ts';
+import {
+  chooseAddress,
+  leasesDirectory,
+  networkLeases,
+  prepareLease,
+  releaseLeases,
+} from '../network/leases.ts';
 import type { Network } from '../network/network.ts';
+import { chooseUpstreams } from '../network/plan-dns.ts';
 import type { NetworkInput } from '../network/plan-network.ts';
 import type { NetworkOptions } from './container-options.ts';
 import { DEFAULT_NETWORK, defaultNetwork, draftDefaultNetwork, readNetwork } from './network-store.ts';
@@ -47,7 +54,34 @@ export function connectContainer(paths: EnginePaths, connected: Connected): Netw
   const leases = endpoint.addresses.map(({ address }) =>
     hostPath(join(networkLeases(paths.runRoot, network), address)),
   );
-  return { endpoints: [endpoint], records: [leaseSource(paths, id), hostPath(record), ...leases] };
+  const records = [leaseSource(paths, id), hostPath(record), ...leases];
+  if (network.isDefault) return { endpoints: [endpoint], records };
+  if (connected.take && readNetwork(paths, network.name)?.id !== network.id)
+    throw removedMeanwhile(paths, id, network);
+  const host = readFileIfThere('/etc/resolv.conf') ?? '';
+  const upstreams = chooseUpstreams(options.dns, host, network.internal);
+  return {
+    endpoints: [endpoint],
+    records,
+    dns: { leases: leasesDirectory(paths.runRoot), containerId: id, upstreams },
+  };
+}
+
+/** removeNetwork says who looks first. What this process made again of the network goes. */
+function removedMeanwhile(paths: EnginePaths, id: ContainerId, network: Network): TsrunError {
+  releaseLeases(paths.runRoot, id);
+  try {
+    rmdirSync(networkLeases(paths.runRoot, network));
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'ENOENT') throw error;
+  }
+  return noSuchNetwork(network.name);
+}
+
+function noSuchNetwork(name: string): TsrunError {
+  return new TsrunError('NO_SUCH_NETWORK', `No such network: ${name}`, {
+    hint: 'tsrun network ls lists them; tsrun network create makes one',
+  });
 }
 
 const RECORD = 'network.json';
@@ -74,9 +108,7 @@ function findNetwork(paths: EnginePaths, name: string, make: boolean): Network {
   const network = readNetwork(paths, name);
   if (network !== undefined) return network;
   if (name === DEFAULT_NETWORK) return draftDefaultNetwork(paths);
-  throw new TsrunError('NO_SUCH_NETWORK', `No such network: ${name}`, {
-    hint: 'there are none, host, bridge, container:NAME',
-  });
+  throw noSuchNetwork(name);
 }
 
 function chooseEndpoint(
@@ -89,7 +121,7 @@ function chooseEndpoint(
     prepareLease(paths.runRoot, network, source, {
       containerId: id,
       network: network.isDefault ? '' : network.name,
-      names: [name, id.slice(0, 12)],
+      names: [name, ...options.aliases, id.slice(0, 12)],
     });
   const subnets = network.subnets.map((subnet) => ({ subnet, family: familyOf(subnet.subnet) }));
   const usable = subnets.filter(({ family }) => family !== AF_INET6 || ipv6.available);
@@ -114,6 +146,7 @@ function chooseEndpoint(
       name: network.name,
       bridge: network.bridge,
       internal: network.internal,
+      isDefault: network.isDefault,
       ...(network.mtu === undefined ? {} : { mtu: network.mtu }),
     },
     inside: 'eth0',

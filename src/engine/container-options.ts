@@ -66,4 +66,6 @@ export interface NetworkOptions extends ResolverOptions {
   readonly ip?: string;
   readonly ip6?: string;
   readonly macAddress?: string;
+  /** More names on its network. */
+  readonly aliases: readonly string[];
 }

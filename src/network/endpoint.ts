@@ -12,7 +12,7 @@ export interface EndpointAddress {
 
 /** A cable from the container's network namespace to the bridge of a network. */
 export interface Endpoint {
-  readonly network: Pick<Network, 'id' | 'name' | 'bridge' | 'internal' | 'mtu'>;
+  readonly network: Pick<Network, 'id' | 'name' | 'bridge' | 'internal' | 'mtu' | 'isDefault'>;
   /** The name of the end in the container: eth0. */
   readonly inside: string;
   /** The end at the bridge. */

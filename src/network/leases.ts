@@ -2,7 +2,7 @@
  * Addresses that are in use: RUN-ROOT/networks/NETWORK-ID/ADDRESS. Who can make the file has the address. It is linked from a
  * whole file in the run directory of the container, so it is never seen half-written, and no lock is needed.
  */
-import { linkSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
@@ -30,7 +30,8 @@ export function networkLeases(runRoot: HostPath, network: Pick<Network, 'id'>): 
 /** Makes `source`, from which leases are linked: its presence says that the container may have some. */
 export function prepareLease(runRoot: HostPath, network: Network, source: HostPath, lease: Lease): void {
   for (const path of [leasesDirectory(runRoot), networkLeases(runRoot, network)]) makeDirectory(path);
-  writeFileSync(source, formatLease(lease), { mode: 0o644 });
+  writeFileSync(source, formatLease(lease));
+  chmodSync(source, 0o644);
 }
 
 /**
@@ -130,9 +131,11 @@ function networkOf(text: string): IpNetwork {
   return cidr.network;
 }
 
+/** Everyone may read it, whatever the umask: the DNS server of a container does. */
 function makeDirectory(path: string): void {
   try {
-    mkdirSync(path, { mode: 0o711 });
+    mkdirSync(path);
+    chmodSync(path, 0o755);
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
   }

@@ -17,12 +17,15 @@ import { bridgeAddressMessage, bridgeMessage, parsed, toMac } from './bridge.ts'
 import { bridgeIndex, type Endpoint, type EndpointAddress, insideIndex } from './endpoint.ts';
 import { toAddress } from './ip-address.ts';
 import type { Ipv6Host } from './ipv6-host.ts';
+import { type DnsInput, planDns } from './plan-dns.ts';
 
 export interface NetworkInput {
   /** The first one that leads out has the default route. */
   readonly endpoints: readonly Endpoint[];
   /** The files that hold the addresses, and those that say what has to be undone. */
   readonly records: readonly HostPath[];
+  /** Left out: nobody is found by name. */
+  readonly dns?: DnsInput;
 }
 
 export interface NetworkPlan {
@@ -34,7 +37,7 @@ export interface NetworkPlan {
   readonly cleanup: readonly Op[];
 }
 
-export function planNetwork({ endpoints, records }: NetworkInput, ipv6: Ipv6Host): NetworkPlan {
+export function planNetwork({ endpoints, records, dns }: NetworkInput, ipv6: Ipv6Host): NetworkPlan {
   if (endpoints.length === 0) return { before: [], afterClone: [], cleanup: [] };
   return {
     before: [
@@ -61,6 +64,7 @@ export function planNetwork({ endpoints, records }: NetworkInput, ipv6: Ipv6Host
       ),
       ...endpoints.flatMap(planInside),
       ...planDefaultRoutes(endpoints),
+      ...(dns === undefined ? [] : planDns(dns)),
     ],
     // Cleanup runs backwards: the address is no longer in use when its file goes.
     cleanup: [...records.map(planRecordRemoval), ...endpoints.flatMap(planAddressRemoval)],

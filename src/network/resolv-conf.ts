@@ -30,6 +30,17 @@ export function resolvConf(
   ].join('');
 }
 
+/** For a container that has a DNS server of its own, which asks the resolvers itself. */
+export function ownResolvConf(host: string, address: string, options: ResolverOptions): string {
+  const ndots = [...options.dnsOptions, ...words(host, ['options'])].some((option) =>
+    option.startsWith('ndots:'),
+  );
+  const asked = options.dnsOptions.length > 0 ? options.dnsOptions : words(host, ['options']);
+  // Names of containers have no dot: without this a search list would be gone through first.
+  const dnsOptions = ndots ? asked : [...asked, 'ndots:0'];
+  return resolvConf(host, { ...options, dns: [address], dnsOptions }, false);
+}
+
 /** Whether a local resolver, such as systemd-resolved's at 127.0.0.53, is all that the host asks: it knows the real ones. */
 export function asksOnlyItself(host: string): boolean {
   const servers = nameservers(host);
@@ -49,7 +60,8 @@ function isLoopback(address: IpAddress | undefined): boolean {
   return address.family === AF_INET6 ? address.value === 1n : address.value >> 24n === 127n;
 }
 
-function nameservers(text: string): readonly string[] {
+/** The addresses of the resolvers, as they are written. */
+export function nameservers(text: string): readonly string[] {
   return lines(text, ['nameserver']).flatMap(([address]) => address ?? []);
 }
 

@@ -7,6 +7,7 @@ export const NO_NETWORK: NetworkOptions = {
   dns: [],
   dnsSearch: [],
   dnsOptions: [],
+  aliases: [],
 };
 
 export const DEFAULT_OPTIONS: ContainerOptions = {

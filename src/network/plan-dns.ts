@@ -1,0 +1,56 @@
+/** The DNS server of a container on networks with names. docs/decisions/dns.md. */
+import * as K from '../kernel/constants.ts';
+import type { Op } from '../kernel/ops.ts';
+import type { HostPath } from '../lib/brands.ts';
+import { nameservers } from './resolv-conf.ts';
+
+/** Where it is, inside. */
+export const DNS_ADDRESS = '127.0.0.11';
+const DNS_PORT = 53;
+/** As many as resolv.conf(5) can name. */
+const MAX_UPSTREAMS = 3;
+
+export interface DnsInput {
+  /** The directory of the leases of all networks. */
+  readonly leases: HostPath;
+  readonly containerId: string;
+  /** Resolvers of the host, for names that are not of containers. */
+  readonly upstreams: readonly string[];
+}
+
+/**
+ * The resolvers that other names are asked of: those that were asked for, or the host's, its loopback among them. None for a
+ * container that has no way out: a name would be one (CVE-2024-29018).
+ */
+export function chooseUpstreams(
+  asked: readonly string[],
+  host: string,
+  internal: boolean,
+): readonly string[] {
+  if (internal) return [];
+  return (asked.length > 0 ? asked : nameservers(host)).slice(0, MAX_UPSTREAMS);
+}
+
+/** `container-network` is open. */
+export function planDns({ leases, containerId, upstreams }: DnsInput): readonly Op[] {
+  return [
+    {
+      op: 'open',
+      into: 'leases',
+      path: leases,
+      flags: K.O_RDONLY + K.O_DIRECTORY,
+      mode: 0,
+      resolve: 0,
+      why: 'The names of containers, each in the file that holds an address.',
+    },
+    {
+      op: 'dns',
+      netns: 'container-network',
+      port: DNS_PORT,
+      networks: 'leases',
+      container: containerId,
+      upstreams,
+      why: `A process without any rights answers at ${DNS_ADDRESS} inside: names of containers from their leases, and the others by asking the resolvers of the host.`,
+    },
+  ];
+}
