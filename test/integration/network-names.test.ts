@@ -103,14 +103,15 @@ describe('on a network of its own', () => {
     );
     const [shown] = JSON.parse(await tsrun.ok('inspect', web.name));
     const [ipv4, ipv6] = [await address('web'), await address('web', 'GlobalIPv6Address')];
-    for (const name of ['web', 'db', 'db.example', shown.Id.slice(0, 12), 'web.front', 'WEB'])
-      expect((await on('front', 'getent', 'ahostsv4', name)).stdout, name).toMatch(
-        new RegExp(`^${ipv4.replaceAll('.', '\\.')} +STREAM`),
-      );
-    expect((await on('front', 'getent', 'hosts', 'web')).stdout).toMatch(new RegExp(`^${ipv6} +web\n`));
-    expect((await on('front', 'getent', 'hosts', ipv4)).stdout).toMatch(/ web\.front\n$/);
-    expect((await on('front', 'getent', 'hosts', ipv6)).stdout).toMatch(/ web\.front\n$/);
-    expect((await on('front', 'getent', 'hosts', 'nobody')).code).toBe(2);
+    const names = ['web', 'db', 'db.example', shown.Id.slice(0, 12), 'web.front', 'WEB'];
+    const script = `
+      for name in ${names.join(' ')}; do getent ahostsv4 $name | awk '{ print $1; exit }'; done
+      getent hosts web ${ipv4} ${ipv6} | awk '{ print $1, $2 }'
+      getent hosts nobody || echo $?`;
+    expect((await on('front', 'sh', '-c', script)).stdout.trim().split('\n')).toEqual([
+      ...names.map(() => ipv4),
+      ...[`${ipv6} web`, `${ipv4} web.front`, `${ipv6} web.front`, '2'],
+    ]);
     expect((await on('front', 'cat', '/etc/resolv.conf')).stdout).toMatch(
       /^nameserver 127\.0\.0\.11\n(search .*\n)?options .*ndots:0\n$/,
     );
@@ -195,16 +196,11 @@ function servers(): readonly string[] {
 }
 
 describe('networks', () => {
-  test('are kept apart: no name and no packet gets from one to the other', async () => {
+  test('are kept apart: no name gets from one to the other', async () => {
     await using _front = await network('front');
     await using _back = await network('back');
     await using _web = await start('web', '--network', 'front');
-    const there = await address('web');
-    const ping = (name: string) =>
-      tsrun.run('run', '--rm', '--network', name, 'busybox', 'ping', '-c', '1', '-W', '1', there);
-    expect((await ping('front')).code).toBe(0);
-    expect((await ping('back')).code).toBe(1);
-    expect((await ping('bridge')).code).toBe(1);
+    expect((await on('front', 'getent', 'hosts', 'web')).code).toBe(0);
     expect((await on('back', 'getent', 'hosts', 'web')).code).toBe(2);
   });
 

@@ -179,10 +179,13 @@ export const SAMPLES: Readonly<Record<string, PlanInput>> = {
   default: sample(ON_BRIDGE, { network: connected(ENDPOINT) }),
   'no-network': sample(),
   'two-networks': sample(ON_BRIDGE, {
-    network: connected(
-      { ...ENDPOINT, network: { ...NETWORK, bridge: 'tsr-inner', internal: true, mtu: 1400 } },
-      { ...ENDPOINT, inside: 'eth1', outside: outsideEnd('fedcba9876543210', 1) },
-    ),
+    network: {
+      ...connected(
+        { ...ENDPOINT, network: { ...NETWORK, bridge: 'tsr-inner', internal: true, mtu: 1400 } },
+        { ...ENDPOINT, inside: 'eth1', outside: outsideEnd('fedcba9876543210', 1) },
+      ),
+      dns: { leases: hostPath('/run/tsrun/networks'), containerId: 'ID', upstreams: ['192.0.2.53'] },
+    },
   }),
   kept: sample({ remove: false }),
   privileged: sample({ privileged: true }),
