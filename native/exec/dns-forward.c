@@ -29,8 +29,9 @@ int forward_upstream(struct sockaddr_storage *address, const char *text) {
   if (inet_pton(AF_INET6, plain, &v6->sin6_addr) != 1) return -1;
   v6->sin6_family = AF_INET6;
   v6->sin6_port = htons(RESOLVER_PORT);
+  /* Where there is no such interface, it is a resolver that is not there. */
   if (text[n] == '%') v6->sin6_scope_id = if_nametoindex(text + n + 1);
-  return text[n] == '%' && v6->sin6_scope_id == 0 ? -1 : 0;
+  return 0;
 }
 
 static void close_try(struct forward_try *t) {

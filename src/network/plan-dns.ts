@@ -2,6 +2,7 @@
 import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
+import { parseAddress } from './ip-address.ts';
 import { nameservers } from './resolv-conf.ts';
 
 /** Where it is, inside. */
@@ -28,7 +29,13 @@ export function chooseUpstreams(
   internal: boolean,
 ): readonly string[] {
   if (internal) return [];
-  return (asked.length > 0 ? asked : nameservers(host)).slice(0, MAX_UPSTREAMS);
+  const servers = asked.length > 0 ? asked : nameservers(host);
+  return servers.filter(isAddress).slice(0, MAX_UPSTREAMS);
+}
+
+/** `fe80::1%eth0` is one too, on that link of the host. */
+function isAddress(text: string): boolean {
+  return parseAddress(text.replace(/%[^%]+$/, '')) !== undefined;
 }
 
 /** `container-network` is open. */

@@ -32,13 +32,10 @@ export function resolvConf(
 
 /** For a container that has a DNS server of its own, which asks the resolvers itself. */
 export function ownResolvConf(host: string, address: string, options: ResolverOptions): string {
-  const ndots = [...options.dnsOptions, ...words(host, ['options'])].some((option) =>
-    option.startsWith('ndots:'),
-  );
   const asked = options.dnsOptions.length > 0 ? options.dnsOptions : words(host, ['options']);
   // Names of containers have no dot: without this a search list would be gone through first.
-  const dnsOptions = ndots ? asked : [...asked, 'ndots:0'];
-  return resolvConf(host, { ...options, dns: [address], dnsOptions }, false);
+  const ndots = asked.some((option) => option.startsWith('ndots:')) ? [] : ['ndots:0'];
+  return resolvConf(host, { ...options, dns: [address], dnsOptions: [...asked, ...ndots] }, false);
 }
 
 /** Whether a local resolver, such as systemd-resolved's at 127.0.0.53, is all that the host asks: it knows the real ones. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { asksOnlyItself, resolvConf } from '../../../src/network/resolv-conf.ts';
+import { chooseUpstreams } from '../../../src/network/plan-dns.ts';
+import { asksOnlyItself, ownResolvConf, resolvConf } from '../../../src/network/resolv-conf.ts';
 
 const NOTHING = { dns: [], dnsSearch: [], dnsOptions: [] };
 const HOST = `# made by hand
@@ -46,4 +47,27 @@ test.each([
   ['', false],
 ])('a host with %j asks only itself: %s', (text, only) => {
   expect(asksOnlyItself(text)).toBe(only);
+});
+
+describe('a container with a DNS server of its own', () => {
+  test('asks that one only, and for names without a dot at once', () => {
+    expect(ownResolvConf(HOST, '127.0.0.11', NOTHING)).toBe(
+      'nameserver 127.0.0.11\nsearch a.example b.example\noptions edns0 trust-ad ndots:0\n',
+    );
+    expect(
+      ownResolvConf(HOST, '127.0.0.11', { ...NOTHING, dns: ['192.0.2.9'], dnsOptions: ['ndots:2'] }),
+    ).toBe('nameserver 127.0.0.11\nsearch a.example b.example\noptions ndots:2\n');
+  });
+
+  test("has the host's resolvers behind it, those of the host's loopback and links too, up to three", () => {
+    expect(chooseUpstreams([], HOST, false)).toEqual(['127.0.0.53', '192.0.2.1', '::1']);
+    expect(chooseUpstreams([], 'nameserver fe80::1%eth0\nnameserver nonsense\n', false)).toEqual([
+      'fe80::1%eth0',
+    ]);
+    expect(chooseUpstreams(['192.0.2.9'], HOST, false)).toEqual(['192.0.2.9']);
+  });
+
+  test('has none behind it on internal networks', () => {
+    expect(chooseUpstreams(['192.0.2.9'], HOST, true)).toEqual([]);
+  });
 });
