@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { chownSync, existsSync, lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { outsideEnd } from '../../src/network/endpoint.ts';
 import type { NamespaceType } from '../../src/spec/runtime.ts';
 import {
   type Change,
@@ -14,6 +15,7 @@ import {
   STANDARD_NAMESPACES,
   useBundles,
 } from '../support/bundle.ts';
+import { ip } from '../support/network-host.ts';
 
 const bundles = useBundles();
 
@@ -251,7 +253,69 @@ describe('a namespace that is joined by its path', () => {
   });
 });
 
+describe('a namespace of a process that is known by its start time', () => {
+  const started = (pid: number) =>
+    Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[19]);
+  const joinNetwork = (pid: number, when: number): Change => ({
+    linux: {
+      namespaces: [
+        ...namespaces('mount', 'pid', 'ipc', 'uts'),
+        { type: 'network', path: `/proc/${pid}/ns/net` },
+      ],
+    },
+    joined: { network: { pid, started: when } },
+  });
+
+  test('is joined', async () => {
+    await whileRunning({}, async (target) => {
+      const pid = initPid(target);
+      expect((await bundles.sh(joinNetwork(pid, started(pid)), show('network'))).trim()).toBe(
+        inode(pid, 'network'),
+      );
+    });
+  });
+
+  test('is not joined when another process has the number now', async () => {
+    await whileRunning({}, async (target) => {
+      const pid = initPid(target);
+      const { failure } = await bundles.run(joinNetwork(pid, started(pid) - 1), 'true');
+      expect(failure).toMatchObject({
+        op: 'open_process',
+        message: 'Cannot start the container: the container whose namespace it shares has ended',
+      });
+    });
+  });
+});
+
 describe('in a user namespace', () => {
+  test('interfaces belong to it: they are there at the start, and root inside may change them', async () => {
+    const addresses = [{ address: '10.9.0.2', prefix: 24, gateway: '10.9.0.1' }];
+    const network = { id: 'ab'.repeat(32), name: 'mapped', bridge: 'tsr-mapped', internal: false };
+    const endpoint = {
+      network,
+      inside: 'eth0',
+      outside: outsideEnd('cd'.repeat(32), 0),
+      mac: '02:42:0a:09:00:02',
+      addresses,
+    };
+    const capabilities = ['CAP_NET_ADMIN', 'CAP_NET_RAW'];
+    const rights = { bounding: capabilities, effective: capabilities, permitted: capabilities };
+    const out = await bundles.sh(
+      {
+        root: mappedRoot(),
+        linux: MAPPED,
+        process: { capabilities: rights },
+        network: { endpoints: [endpoint], records: [] },
+      },
+      'cat /proc/self/uid_map; ping -c 1 -W 1 10.9.0.1 | grep received; ip addr add 10.9.0.3/24 dev eth0 && ip -o -4 addr',
+    );
+    ip('link', 'del', 'tsr-mapped');
+    expect(out).toContain(' 100000 ');
+    expect(out).toContain('1 packets received');
+    expect(out).toContain('inet 10.9.0.2/24');
+    expect(out).toContain('inet 10.9.0.3/24');
+  });
+
   test('root is an ordinary user of the host, and what it makes belongs to that user', async () => {
     const root = mappedRoot();
     await whileRunning({ root, linux: MAPPED }, async (target) => {

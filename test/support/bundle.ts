@@ -21,6 +21,8 @@ import { buffer } from 'node:stream/consumers';
 import { afterAll, expect, inject, vi } from 'vitest';
 import { type HostPath, hostPath } from '../../src/lib/brands.ts';
 import type { RootSource } from '../../src/mounts/plan-rootfs.ts';
+import type { JoinedProcesses } from '../../src/namespaces/plan-namespaces.ts';
+import type { NetworkInput } from '../../src/network/plan-network.ts';
 import type { StateFiles } from '../../src/runtime/plan.ts';
 import type { MountSpec, NamespaceType, ProcessSpec, RuntimeSpec } from '../../src/spec/runtime.ts';
 import { SLOWNESS } from './under-test.ts';
@@ -33,6 +35,8 @@ export interface BundleInput {
   readonly root: RootSource;
   readonly cgroupName: string;
   readonly state: StateFiles | undefined;
+  readonly network: NetworkInput | undefined;
+  readonly joined: JoinedProcesses | undefined;
   readonly interactive: boolean;
   /** As on a host where cgroup v2 is mounted nowhere. */
   readonly withoutV2: boolean;
@@ -81,6 +85,8 @@ export interface Change {
   readonly readonlyRoot?: boolean;
   readonly root?: RootSource;
   readonly state?: StateFiles;
+  readonly network?: NetworkInput;
+  readonly joined?: JoinedProcesses;
   readonly interactive?: boolean;
   readonly files?: readonly string[];
   readonly withoutV2?: boolean;
@@ -188,6 +194,8 @@ function bundleInput(change: Change, args: readonly string[], shared: HostPath):
     root: change.root ?? { kind: 'directory', path: shared },
     cgroupName: `tsrun-test-${process.pid}-${++count}`,
     state: change.state,
+    network: change.network,
+    joined: change.joined,
     interactive: change.interactive ?? false,
     withoutV2: change.withoutV2 ?? false,
     files: change.files ?? [],

@@ -21,6 +21,8 @@ const plan = planContainer(
     spec: { ...input.spec, linux: { ...input.spec.linux, cgroupsPath: input.cgroupName } },
     root: input.root,
     state: input.state,
+    network: input.network,
+    joined: input.joined,
     interactive: input.interactive,
     sourceType: (path) => (input.files.includes(path) ? 'file' : 'directory'),
     reporter: [],
