@@ -290,7 +290,13 @@ describe('a namespace of a process that is known by its start time', () => {
 describe('in a user namespace', () => {
   test('interfaces belong to it: they are there at the start, and root inside may change them', async () => {
     const addresses = [{ address: '10.9.0.2', prefix: 24, gateway: '10.9.0.1' }];
-    const network = { id: 'ab'.repeat(32), name: 'mapped', bridge: 'tsr-mapped', internal: false };
+    const network = {
+      id: 'ab'.repeat(32),
+      name: 'mapped',
+      bridge: 'tsr-mapped',
+      internal: false,
+      isDefault: false,
+    };
     const endpoint = {
       network,
       inside: 'eth0',
