@@ -3,8 +3,8 @@ import { type AnyNetwork, allNetworks } from '../engine/networks.ts';
 import { prepareRoots } from '../engine/paths.ts';
 import { hasLabel, type Matchers, parseFilters } from './filters.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax } from './flags.ts';
+import { compileListFormat } from './format-template.ts';
 import { print } from './print.ts';
-import { formatTable } from './table.ts';
 import type { Context, Verb } from './verb.ts';
 
 const FLAGS = {
@@ -14,12 +14,25 @@ const FLAGS = {
     value: 'NAME=VALUE',
     help: 'driver, id, label, name, scope, type (builtin or custom)',
   },
+  format: { type: 'text', value: 'FORMAT', help: "'json', or a template such as '{{.Name}}: {{.Driver}}'" },
   'no-trunc': { type: 'switch', help: 'do not shorten ids' },
   quiet: { short: 'q', type: 'switch', help: 'print ids only' },
 } as const satisfies FlagTable;
 const SYNTAX: Syntax = { verb: 'network ls' };
 
 export const verb: Verb = { synopsis: 'network ls [flags]', summary: 'List networks', flags: FLAGS, run };
+
+const TITLES = {
+  ID: 'NETWORK ID',
+  Name: 'NAME',
+  Driver: 'DRIVER',
+  Scope: 'SCOPE',
+  IPv6: 'IPV6',
+  Internal: 'INTERNAL',
+  Labels: 'LABELS',
+  CreatedAt: 'CREATED',
+};
+const DEFAULT_FORMAT = 'table {{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}';
 
 /** Parts of names and of ids match, as with Docker. */
 const MATCHERS: Matchers<AnyNetwork> = {
@@ -37,14 +50,19 @@ function run(args: readonly string[], { paths }: Context): number {
   const matches = parseFilters(flags.filter, MATCHERS, SYNTAX);
   prepareRoots(paths);
   const networks = allNetworks(paths).filter(matches);
-  const id = (network: AnyNetwork) => (flags['no-trunc'] ? network.id : network.id.slice(0, 12));
-  print(
-    flags.quiet
-      ? networks.map((network) => `${id(network)}\n`).join('')
-      : formatTable(
-          ['NETWORK ID', 'NAME', 'DRIVER', 'SCOPE'],
-          networks.map((network) => [id(network), network.name, network.driver, 'local']),
-        ),
-  );
+  const row = ({ id, name, driver, network }: AnyNetwork) => ({
+    ID: flags['no-trunc'] ? id : id.slice(0, 12),
+    Name: name,
+    Driver: driver,
+    Scope: 'local',
+    IPv6: `${network?.subnets.some(({ subnet }) => subnet.includes(':')) ?? false}`,
+    Internal: `${network?.internal ?? false}`,
+    Labels: Object.entries(network?.labels ?? {})
+      .map(([key, value]) => `${key}=${value}`)
+      .join(','),
+    CreatedAt: network?.created ?? '',
+  });
+  const format = compileListFormat(flags.format ?? (flags.quiet ? '{{.ID}}' : DEFAULT_FORMAT), TITLES);
+  print(format(networks.map(row)));
   return 0;
 }

@@ -1,4 +1,5 @@
 /** `network create`: a name, subnets nobody else has, and the bridge. */
+import { unlinkSync } from 'node:fs';
 import { NETLINK_ROUTE } from '../kernel/netlink.ts';
 import { sendNetlink } from '../kernel/netlink-door.ts';
 import { dumpLinks, readLinks } from '../kernel/rtnetlink.ts';
@@ -10,8 +11,9 @@ import type { Network } from '../network/network.ts';
 import { readHostAddresses, readHostRoutes } from '../network/pools.ts';
 import { checkRoot } from '../runtime/host-facts.ts';
 import { makeBridge } from './network-bridge.ts';
-import { defaultNetwork, listNetworks, lockNetworks, writeNetwork } from './network-store.ts';
+import { defaultNetwork, listNetworks, lockNetworks, networkFile, writeNetwork } from './network-store.ts';
 import { type EnginePaths, prepareRoots } from './paths.ts';
+import { finishInterrupted } from './remove-network.ts';
 
 export interface NetworkRequest extends SubnetRequest {
   readonly name: string;
@@ -39,6 +41,7 @@ export function createNetwork(paths: EnginePaths, request: NetworkRequest): Netw
   // The default network chooses its subnet first, or the second network would take what every host has there.
   defaultNetwork(paths);
   using _locked = lockNetworks(paths);
+  finishInterrupted(paths);
   const others = listNetworks(paths);
   if (others.some(({ name }) => name === request.name))
     throw new TsrunError('NETWORK_EXISTS', `Cannot create network ${request.name}: there is one already`, {
@@ -58,8 +61,14 @@ export function createNetwork(paths: EnginePaths, request: NetworkRequest): Netw
     created: new Date().toISOString(),
     isDefault: false,
   };
-  makeBridge(network);
+  // On record first: whatever is left of a process that is killed here is then known, and can be removed.
   writeNetwork(paths, network);
+  try {
+    makeBridge(network);
+  } catch (error) {
+    unlinkSync(networkFile(paths, network.name));
+    throw error;
+  }
   return network;
 }
 

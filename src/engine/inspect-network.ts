@@ -5,7 +5,13 @@ import { listContainers } from './container-store.ts';
 import type { AnyNetwork } from './networks.ts';
 import type { EnginePaths } from './paths.ts';
 
-export function inspectNetwork(paths: EnginePaths, { id, name, driver, network }: AnyNetwork): object {
+/** Its fields are Docker's. */
+export type NetworkDescription = Readonly<Record<string, unknown>>;
+
+export function inspectNetwork(
+  paths: EnginePaths,
+  { id, name, driver, network }: AnyNetwork,
+): NetworkDescription {
   return {
     Name: name,
     Id: id,

@@ -42,11 +42,14 @@ export function listNetworks(paths: EnginePaths): readonly Network[] {
     .flatMap((file) => readNetwork(paths, file.slice(0, -'.json'.length)) ?? []);
 }
 
+/** Behind the name of a file that is being written. */
+export const HALF_WRITTEN = '.new';
+
 /** Readers see all of it or nothing. To be called under lockNetworks. */
 export function writeNetwork(paths: EnginePaths, network: Network): void {
   const file = networkFile(paths, network.name);
-  writeFileSync(`${file}.new`, `${JSON.stringify(network, null, 2)}\n`, { mode: 0o644 });
-  renameSync(`${file}.new`, file);
+  writeFileSync(file + HALF_WRITTEN, `${JSON.stringify(network, null, 2)}\n`, { mode: 0o644 });
+  renameSync(file + HALF_WRITTEN, file);
 }
 
 /** Choosing a free subnet and writing it down are two steps; nobody chooses between them. */

@@ -1,5 +1,5 @@
 /** `network rm` and `prune`: a network goes when no container is on it. */
-import { rmdirSync, unlinkSync } from 'node:fs';
+import { readFileSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import { namesIn, readFileIfThere } from '../lib/files.ts';
@@ -10,7 +10,7 @@ import type { Network } from '../network/network.ts';
 import { readRecord } from './container-record.ts';
 import { listContainers } from './container-store.ts';
 import { removeBridge } from './network-bridge.ts';
-import { listNetworks, lockNetworks, networkFile, writeNetwork } from './network-store.ts';
+import { HALF_WRITTEN, listNetworks, lockNetworks, networkFile, networksDirectory } from './network-store.ts';
 import type { EnginePaths } from './paths.ts';
 
 /**
@@ -23,12 +23,33 @@ export function removeNetwork(paths: EnginePaths, network: Network): void {
       exitCode: 1,
     });
   using _locked = lockNetworks(paths);
-  unlinkSync(networkFile(paths, network.name));
+  finishInterrupted(paths);
+  const file = networkFile(paths, network.name);
+  renameSync(file, file + REMOVING);
+  if (!finishRemoval(paths, network)) throw inUse(paths, network);
+}
+
+/** What processes left that were killed while they wrote or removed a network. To be called under lockNetworks. */
+export function finishInterrupted(paths: EnginePaths): void {
+  for (const name of namesIn(networksDirectory(paths))) {
+    const file = join(networksDirectory(paths), name);
+    if (name.endsWith(HALF_WRITTEN)) unlinkSync(file);
+    if (name.endsWith(REMOVING)) finishRemoval(paths, JSON.parse(readFileSync(file, 'utf8')) as Network);
+  }
+}
+
+/** Behind the name of the file of a network that is being removed: nobody finds it there. */
+const REMOVING = '.removing';
+
+function finishRemoval(paths: EnginePaths, network: Network): boolean {
+  const file = networkFile(paths, network.name);
   if (!removeLeases(paths, network)) {
-    writeNetwork(paths, network);
-    throw inUse(paths, network);
+    renameSync(file + REMOVING, file);
+    return false;
   }
   removeBridge(network);
+  unlinkSync(file + REMOVING);
+  return true;
 }
 
 /** Names of the containers that have addresses on a network, or ids where there is no name. */

@@ -1,4 +1,8 @@
 /** `tsrun network …`: what is made on disk and on the host, and what is said about it. */
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { ip } from '../support/network-host.ts';
 import { useTsrun } from '../support/tsrun.ts';
@@ -141,6 +145,12 @@ test('ls shows all, those that are always there among them, and filters', async 
   expect(await ids('--filter', 'label=of=test')).toEqual([Id]);
   expect(await ids('--filter', 'type=custom', '--filter', 'driver=bridge')).toEqual([Id]);
   expect((await ids()).length).toBe(4);
+  expect(await tsrun.ok('network', 'ls', '--format', '{{.Name}} {{.Labels}}', '--filter', 'label=of')).toBe(
+    'front of=test\n',
+  );
+  expect(await tsrun.ok('network', 'inspect', '-f', '{{.Driver}} {{.Internal}}', 'front')).toBe(
+    'bridge false\n',
+  );
   expect((await tsrun.run('network', 'ls', '--filter', 'colour=red')).code).toBe(125);
   await tsrun.ok('network', 'rm', 'front');
 });
@@ -191,3 +201,19 @@ test('prune asks, and removes what no container needs', async () => {
   );
   expect(links()).toEqual([]);
 });
+
+test('create and rm that are killed at any moment leave nothing that the next command does not remove', async () => {
+  for (let i = 0; i < 16; i++) {
+    const words = i % 2 === 0 ? ['create'] : ['rm', '-f'];
+    const child = tsrun.start('network', ...words, 'front');
+    await delay(100 + i * 40);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+  await tsrun.ok('network', 'rm', '-f', 'front');
+  // Removing what is not there takes no lock; making something does.
+  await tsrun.ok('network', 'create', 'last');
+  await tsrun.ok('network', 'rm', 'last');
+  expect(links()).toEqual([]);
+  expect(readdirSync(join(tsrun.dataRoot, 'networks')).filter((name) => name !== 'bridge.json')).toEqual([]);
+}, 60_000);
