@@ -1,7 +1,9 @@
 /** A container's places on networks: addresses are chosen and taken before its plan is made, and given back after its end. */
 import { existsSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AF_INET6 } from '../kernel/rtnetlink.ts';
+import { NETLINK_ROUTE } from '../kernel/netlink.ts';
+import { sendNetlink } from '../kernel/netlink-door.ts';
+import { AF_INET6, deleteLink } from '../kernel/rtnetlink.ts';
 import type { ContainerId, HostPath } from '../lib/brands.ts';
 import { hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
@@ -98,9 +100,22 @@ export function readNetworkRecord(paths: EnginePaths, id: ContainerId): NetworkR
 export function disconnectContainer(paths: EnginePaths, id: ContainerId): void {
   const source = leaseSource(paths, id);
   if (!existsSync(source)) return;
+  for (const endpoint of readNetworkRecord(paths, id)?.endpoints ?? []) pullCable(endpoint);
   releaseLeases(paths.runRoot, id);
   // The source goes last: should this process be killed before, the next one begins again.
   for (const path of [join(runDir(paths, id), RECORD), source]) removeIfThere(path);
+}
+
+/**
+ * The kernel does it when the namespace goes. But that takes a moment, and never happens while another container shares the
+ * namespace: until then it would answer for an address that is given to somebody else.
+ */
+function pullCable({ outside }: Endpoint): void {
+  try {
+    sendNetlink({ protocol: NETLINK_ROUTE }, [deleteLink(outside.name)], `remove the link ${outside.name}`);
+  } catch (error) {
+    if (!(error instanceof TsrunError) || errnoOf(error.cause) !== 'ENODEV') throw error;
+  }
 }
 
 function findNetwork(paths: EnginePaths, name: string, make: boolean): Network {

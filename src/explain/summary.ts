@@ -1,5 +1,6 @@
 /** What a plan amounts to, in a few lines. */
 import * as K from '../kernel/constants.ts';
+import type { Attribute, NetlinkRequest } from '../kernel/netlink.ts';
 import { flattenPlan, type Op, type OpName, type OpOf, type Plan } from '../kernel/ops.ts';
 import { capabilityNames } from '../security/capabilities.ts';
 
@@ -26,6 +27,7 @@ export function summarize(plan: Plan): readonly (readonly [name: string, text: s
     ['user', `${only(ops, 'setresuid').at(-1)?.uid ?? 0}:${only(ops, 'setresgid').at(-1)?.gid ?? 0}`],
     ['namespaces', list(madeNamespaces(ops), 'none of its own')],
     ['mounts', `${only(ops, 'move_mount').length}, and ${hidden} paths hidden where they exist`],
+    ['network', network(ops)],
     [
       'capabilities',
       list(
@@ -42,6 +44,28 @@ export function summarize(plan: Plan): readonly (readonly [name: string, text: s
     ],
   ];
 }
+
+/** What the interfaces inside get: that is what the second socket of rtnetlink is for. */
+function network(ops: readonly Op[]): string {
+  const inside = new Set(
+    only(ops, 'netlink_socket').flatMap((op) => (op.netns === undefined ? [] : [op.into])),
+  );
+  const messages = only(ops, 'netlink').flatMap((op) =>
+    inside.has(op.socket) ? (op.request as NetlinkRequest) : [],
+  );
+  const texts = (name: string, attribute: string) =>
+    messages.flatMap((message) =>
+      message.name === name ? message.attributes.filter((a) => a.name === attribute).map(shownValue) : [],
+    );
+  const addresses = texts('RTM_NEWADDR', 'IFA_LOCAL');
+  if (addresses.length > 0) {
+    const routers = texts('RTM_NEWROUTE', 'RTA_GATEWAY');
+    return `${addresses.join(', ')}, ${routers.length === 0 ? 'no way out' : `out through ${routers.join(', ')}`}`;
+  }
+  return only(ops, 'link_up').length > 0 ? 'a loopback only' : 'that of somebody else';
+}
+
+const shownValue = ({ value }: Attribute) => ('shown' in value ? `${value.shown}` : '');
 
 function only<N extends OpName>(ops: readonly Op[], name: N): readonly OpOf<N>[] {
   return ops.filter((op): op is OpOf<N> & Op => op.op === name);

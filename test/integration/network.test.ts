@@ -112,6 +112,22 @@ describe('a container on the default network', () => {
   });
 });
 
+test('after kill -9 of its tsrun a container has no address any more, although somebody shares its network', async () => {
+  const first = await up('true', '--name', 'first');
+  const second = watch(
+    tsrun.start(
+      ...['run', '--rm', '-i', '--network', 'container:first', 'busybox', 'sh', '-c'],
+      'echo up; read line; ls /sys/class/net',
+    ),
+  );
+  await second.waitFor(/up\n/);
+  first.process.kill('SIGKILL');
+  await first.ended;
+  await tsrun.ok('ps');
+  second.process.stdin?.end('\n');
+  expect((await second.ended).stdout).toBe('up\nlo\n');
+});
+
 test('fifty containers that start at the same time have fifty addresses', async () => {
   const starts = Array.from({ length: 50 }, () => up('ip -o -4 addr show eth0 | grep -o "inet [0-9.]*"'));
   const printed = await Promise.all((await Promise.all(starts)).map((running) => running.waitFor(/up\n/)));
