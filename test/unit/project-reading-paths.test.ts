@@ -13,7 +13,7 @@ const paths = text
     files: [...section.matchAll(/^\d+\. `([^`]+)`/gm)].map((match) => match[1] ?? ''),
   }));
 
-test('there are three reading paths', () => {
+test('there are four reading paths', () => {
   expect(paths.map(({ title }) => title)).toEqual([
     'what is a container?',
     'who stops me?',
