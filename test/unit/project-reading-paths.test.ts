@@ -17,6 +17,7 @@ test('there are four reading paths', () => {
   expect(paths.map(({ title }) => title)).toEqual([
     'what is a container?',
     'who stops me?',
+    'how does it reach anybody?',
     'where do the files come from?',
   ]);
 });
