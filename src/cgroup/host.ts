@@ -6,9 +6,12 @@ import { TsrunError } from '../lib/errors.ts';
 export interface CgroupHost {
   /** The mount of cgroup v2: /sys/fs/cgroup, or /sys/fs/cgroup/unified on a hybrid host; undefined where there is none. */
   readonly v2Mount: HostPath | undefined;
+  /** Those that the base below has. */
   readonly v2Controllers: readonly string[];
   /** Where containers go when nothing else is said: a path from the mount, `/` where that can be written. */
   readonly v2Base: string;
+  /** Whether that one has processes of its own, and so can hand no controller down. The root of a machine may have some. */
+  readonly v2Busy: boolean;
   /** The v1 hierarchies by controller; none on a host with v2 alone. */
   readonly v1: Readonly<Record<string, V1Hierarchy>>;
   /** Whether the kernel counts swap by cgroup. */
@@ -23,9 +26,9 @@ export interface V1Hierarchy {
   readonly cpuset?: { readonly cpus: string; readonly mems: string };
 }
 
-/** In v1 it would cost each start 10 ms: a process that moves waits for all processors. */
+/** Without being asked to. In v1 it would cost each start 10 ms: a process that moves waits for all processors. */
 export function canLimitPids(host: CgroupHost): boolean {
-  return host.v2Controllers.includes('pids');
+  return host.v2Controllers.includes('pids') && !host.v2Busy;
 }
 
 /** The cgroups of one container, as directories of the host. */

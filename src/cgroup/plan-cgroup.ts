@@ -1,6 +1,7 @@
 /** The container's cgroups: made before the container, so that it is born inside, and removed after it. cgroups(7). */
 import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
+import { TsrunError } from '../lib/errors.ts';
 import type { DeviceRule, ResourcesSpec } from '../spec/runtime.ts';
 import { compileDeviceRules } from './device-program.ts';
 import { deviceRules } from './device-rules.ts';
@@ -34,6 +35,7 @@ export function planCgroup(host: CgroupHost, cgroupsPath: string, resources: Res
     host.v2Mount === undefined
       ? undefined
       : planV2(placeCgroup(host.v2Mount, host.v2Base, cgroupsPath), resources, writes);
+  checkBase(host, cgroupsPath, writes);
   const v1 = v1Controllers(writes).map((controller) => planV1(host, cgroupsPath, controller, writes));
   return {
     before: [...(v2?.before ?? []), ...v1.flatMap((plan) => plan.before)],
@@ -47,6 +49,28 @@ export function planCgroup(host: CgroupHost, cgroupsPath: string, resources: Res
     count: [...(v2?.count ?? []), ...v1.flatMap((plan) => plan.count)],
     bornInside: v2 !== undefined,
   };
+}
+
+/** In v2 processes are in leaves only, so that no process competes with a cgroup. cgroups(7), No internal processes rule. */
+function checkBase(
+  { v2Busy, v2Base }: CgroupHost,
+  cgroupsPath: string,
+  writes: readonly CgroupWrite[],
+): void {
+  const controllers = controllersOf(writes);
+  const isBelow = v2Base === '/' || !cgroupsPath.startsWith('/');
+  if (!v2Busy || !isBelow || controllers.length === 0) return;
+  throw new TsrunError(
+    'BUSY_CGROUP',
+    `Cannot limit the container: the cgroup ${v2Base} has processes of its own, so it cannot hand down ${controllers.join(', ')}`,
+    { hint: `move them into a cgroup below it first (its cgroup.procs lists them), or leave out the limits` },
+  );
+}
+
+/** Those of v2 that the cgroups above must hand down. */
+function controllersOf(writes: readonly CgroupWrite[]): readonly string[] {
+  const needed = writes.filter((one) => one.version === 2 && one.controller !== 'cgroup');
+  return [...new Set(needed.map((one) => one.controller))];
 }
 
 /** The cgroups that planCgroup makes. */
@@ -83,13 +107,13 @@ type Part = Pick<CgroupPlan, 'before' | 'join' | 'cleanup' | 'count'>;
 
 function planV2(place: CgroupPlace, resources: ResourcesSpec, writes: readonly CgroupWrite[]): Part {
   const own = writes.filter((one) => one.version === 2);
-  const controllers = [...new Set(own.map((one) => one.controller))].filter((name) => name !== 'cgroup');
+  const controllers = controllersOf(writes);
   const rules = deviceRules(resources.devices);
   return {
     before: [
       openDirectory('cgroups', undefined, place.mount, 'The root of the cgroup v2 hierarchy.'),
-      ...parentsOf(place).flatMap(({ path, isThere }): readonly Op[] => [
-        ...(isThere ? [] : [makeParent('cgroups', path)]),
+      ...parentsOf(place).flatMap((path): readonly Op[] => [
+        ...(path === place.base ? [] : [makeParent('cgroups', path)]),
         ...(controllers.length === 0 ? [] : [handDown(path, controllers)]),
       ]),
       {
@@ -148,8 +172,8 @@ function planV1(
     before: [
       openDirectory(root, undefined, place.mount, `The root of the v1 hierarchy of ${controller}.`),
       ...parentsOf(place)
-        .filter(({ isThere }) => !isThere)
-        .map(({ path }) => makeParent(root, path)),
+        .filter((path) => path !== place.base)
+        .map((path) => makeParent(root, path)),
       {
         op: 'mkdir',
         at: root,
@@ -204,17 +228,11 @@ function countOomKills(at: string, path: string): Op {
   };
 }
 
-/** The cgroups above it, from the root (the empty path) down. What is below the base may have to be made. */
-function parentsOf({
-  path,
-  base,
-}: CgroupPlace): readonly { readonly path: string; readonly isThere: boolean }[] {
+/** The cgroups above it: the base, which is there and stands for all above it, and those below that may have to be made. */
+function parentsOf({ path, base }: CgroupPlace): readonly string[] {
   const parts = path.split('/').slice(0, -1);
   const paths = ['', ...parts.map((_, i) => parts.slice(0, i + 1).join('/'))];
-  return paths.map((parent) => ({
-    path: parent,
-    isThere: parent === '' || parent === base || base.startsWith(`${parent}/`),
-  }));
+  return paths.slice(paths.indexOf(base));
 }
 
 /** It stays: other containers may be in it, or come to be. */

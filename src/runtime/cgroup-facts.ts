@@ -18,10 +18,14 @@ export function readCgroupHost(pid: number | 'self' = 'self'): CgroupHost {
   const pure = isCgroup2(CGROUP2_MOUNT);
   const v2Mount = pure ? CGROUP2_MOUNT : isCgroup2(HYBRID_MOUNT) ? HYBRID_MOUNT : undefined;
   const v1 = pure ? {} : v1Hierarchies(readFileSync('/proc/self/mountinfo', 'utf8'), own);
+  const v2Base = v2Mount === undefined || canWrite(v2Mount) ? '/' : (/^0::(.*)$/m.exec(own)?.[1] ?? '/');
+  const readBase = (file: string) => readFileIfThere(`${v2Mount}${v2Base}/${file}`) ?? '';
   return {
     v2Mount,
-    v2Controllers: v2Mount === undefined ? [] : words(readFileSync(`${v2Mount}/cgroup.controllers`, 'utf8')),
-    v2Base: v2Mount === undefined || canWrite(v2Mount) ? '/' : (/^0::(.*)$/m.exec(own)?.[1] ?? '/'),
+    v2Controllers: v2Mount === undefined ? [] : words(readBase('cgroup.controllers')),
+    v2Base,
+    // Only the root of a machine has no type.
+    v2Busy: v2Mount !== undefined && readBase('cgroup.type') !== '' && readBase('cgroup.procs') !== '',
     v1: Object.fromEntries(Object.entries(v1).map(([name, one]) => [name, withCpuset(name, one)])),
     countsSwap: pure
       ? existsSync('/proc/swaps')

@@ -24,7 +24,11 @@ for dir in /proc/[0-9]*; do [ "\${dir##*/}" -gt 2 ] || echo "process \${dir##*/}
 echo "hostname $(hostname)"
 echo "cwd $(pwd)"
 echo "umask $(umask)"
-echo "cgroup $(grep ^0:: /proc/self/cgroup)"
+cut -d : -f 2- /proc/self/cgroup | sed 's/^/cgroup /'
+for file in memory.max memory.swap.max cpu.max cpu.weight cpuset.cpus pids.max; do
+  echo "limit $file $(cat /sys/fs/cgroup/$file 2>/dev/null)"
+done
+grep Cpus_allowed_list /proc/self/status
 echo "session $(cut -d ' ' -f 6,7 /proc/self/stat)"
 tr '\\0' '\\n' </proc/1/environ | sed 's/^/env /' | sort
 grep -E '^(Uid|Gid|Groups|Cap...|NoNewPrivs|Sig(Blk|Ign|Cgt)):' /proc/1/status
@@ -54,6 +58,10 @@ const CONTAINERS: Readonly<Record<string, readonly string[]>> = {
   'a container that keeps other rights': ['--cap-add', 'SYS_ADMIN', '--cap-drop', 'MKNOD'],
   'a container on the network of the host': ['--network', 'host'],
   'a privileged container': ['--privileged'],
+  'a container with limits': [
+    ...['-m', '64m', '--memory-swap', '96m', '--cpus', '0.5', '-c', '512', '--cpuset-cpus', '0'],
+    ...['--pids-limit', '100'],
+  ],
 };
 
 /** What the script says at its head that it does differently; nothing of it shows in the probe but namespaces. */

@@ -1,12 +1,15 @@
 /** Where the cgroups of a container lie, what is refused, and what a crash leaves. */
+import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { readCgroupHost } from '../../src/runtime/cgroup-facts.ts';
 import { useBundles } from '../support/bundle.ts';
 import { ON_V2, pidOf, readLimit, recordOf } from '../support/live-cgroups.ts';
 import { watch } from '../support/running.ts';
 import { useTsrun } from '../support/tsrun.ts';
+import { PROGRAM } from '../support/under-test.ts';
 
 const tsrun = useTsrun({ images: ['busybox'] });
 const bundles = useBundles();
@@ -124,6 +127,25 @@ test('kill -9 of tsrun leaves cgroups, and the next command removes them from ev
   await running.ended;
   expect(await tsrun.ok('ps', '-aq')).toBe('');
   expect(paths.map((path) => existsSync(path))).not.toContain(true);
+});
+
+testOnV2('inside a container, whose root has processes, containers run, and limits are refused', async () => {
+  const nest = join(host.v2Mount ?? '', removedAfter('tests-of-limits'));
+  mkdirSync(nest);
+  // Moved, and then seen as the root: what a container sees of its own cgroup.
+  const script = `echo $$ >${nest}/cgroup.procs && exec unshare -Cm sh -c 'mount -t cgroup2 none /sys/fs/cgroup && "$@"' sh "$@"`;
+  const nested = (...args: string[]) =>
+    promisify(execFile)(
+      'sh',
+      ['-c', script, 'sh', PROGRAM, 'run', '--rm', ...args, 'busybox', 'echo', 'runs'],
+      {
+        env: { ...process.env, ...tsrun.env },
+      },
+    );
+  expect((await nested()).stdout).toBe('runs\n');
+  await expect(nested('-m', '64m')).rejects.toThrow(
+    'the cgroup / has processes of its own, so it cannot hand down memory',
+  );
 });
 
 testOnV2('cgroups that a privileged container has made inside go with it', async () => {

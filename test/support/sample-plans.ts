@@ -22,6 +22,7 @@ export const HOST: HostFacts = {
     v2Mount: hostPath('/sys/fs/cgroup'),
     v2Controllers: ['cpu', 'cpuset', 'io', 'memory', 'pids'],
     v2Base: '/',
+    v2Busy: false,
     v1: {},
     countsSwap: true,
   },

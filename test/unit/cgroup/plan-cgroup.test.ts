@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { CgroupHost } from '../../../src/cgroup/host.ts';
+import { type CgroupHost, canLimitPids } from '../../../src/cgroup/host.ts';
 import { planCgroup, plannedCgroups } from '../../../src/cgroup/plan-cgroup.ts';
 import type { Op } from '../../../src/kernel/ops.ts';
 import type { ResourcesSpec } from '../../../src/spec/runtime.ts';
@@ -50,13 +50,20 @@ test('a parent is made, and every cgroup on the way hands the controller down', 
 test('where the root cannot be written, the cgroup lies below the own one', () => {
   const before = steps(planCgroup({ ...PURE, v2Base: '/user/me' }, 'tsrun-x', { pids: { limit: 9 } }).before);
   expect(before).toEqual([
-    'cgroups/cgroup.subtree_control=+pids',
-    'cgroups/user/cgroup.subtree_control=+pids',
     'cgroups/user/me/cgroup.subtree_control=+pids',
     'mkdir cgroups/user/me/tsrun-x',
     'cgroup/pids.max=9',
     'cgroup_device',
   ]);
+});
+
+test('a base with processes of its own gets containers, but no limits', () => {
+  const busy = { ...PURE, v2Busy: true };
+  expect(steps(planCgroup(busy, 'tsrun-x', {}).before)).toEqual(['mkdir cgroups/tsrun-x', 'cgroup_device']);
+  expect(canLimitPids(busy)).toBe(false);
+  expect(() => planCgroup(busy, 'tsrun-x', { pids: { limit: 9 }, memory: { limit: 4096 } })).toThrow(
+    'the cgroup / has processes of its own, so it cannot hand down memory, pids',
+  );
 });
 
 test('on a hybrid host only hierarchies with a limit get a cgroup, which the child joins', () => {
