@@ -68,7 +68,7 @@ test('--cgroup-parent: the container lies below it, and what is missing on the w
   await running.ended;
 });
 
-test.each(['..', '../x', '/a/../../b', 'a/..'])('--cgroup-parent %s is refused', async (parent) => {
+test.each(['/a/../../b'])('--cgroup-parent %s is refused', async (parent) => {
   const { code, stderr } = await tsrun.run('run', '--rm', '--cgroup-parent', parent, 'busybox', 'true');
   expect(code).toBe(125);
   expect(stderr).toMatch(
