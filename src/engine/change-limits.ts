@@ -7,6 +7,7 @@ import { resourceWrites } from '../cgroup/resource-writes.ts';
 import type { CgroupWrite } from '../cgroup/setting.ts';
 import type { HostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
+import { explainHandDown } from '../runtime/cgroup-failure.ts';
 import type { ResourcesSpec } from '../spec/runtime.ts';
 
 /**
@@ -61,8 +62,22 @@ function handDown(host: CgroupHost, { v2 }: ContainerCgroups, writes: readonly C
   const lacking = writes.filter((one) => one.version === 2 && !existsSync(join(v2, one.file)));
   const enable = [...new Set(lacking.map((one) => `+${one.controller}`))].join(' ');
   if (enable === '') return;
-  for (const parent of parentsOf(v2, host.v2Mount))
-    writeFileSync(join(parent, 'cgroup.subtree_control'), enable);
+  for (const parent of parentsOf(v2, host.v2Mount)) {
+    try {
+      writeFileSync(join(parent, 'cgroup.subtree_control'), enable);
+    } catch (cause) {
+      const { message, hint } = explainHandDown(
+        parent.slice(host.v2Mount.length) || '/',
+        enable,
+        errnoOf(cause) ?? '',
+      );
+      throw new TsrunError('LIMIT_REFUSED', `Cannot limit the container: ${message}`, {
+        ...(hint === undefined ? {} : { hint }),
+        exitCode: 1,
+        cause,
+      });
+    }
+  }
 }
 
 /** From the mount down to the one it lies in. */

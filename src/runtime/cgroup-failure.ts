@@ -6,7 +6,12 @@ import type { Explanation } from './failure.ts';
 export function explainCgroup(op: Op, errno: string): Explanation | undefined {
   switch (op.op) {
     case 'write':
-      if (op.at === 'cgroups') return explainHandDown(op, errno);
+      if (op.at === 'cgroups')
+        return explainHandDown(
+          `/${`${op.path}`.replace(/\/?cgroup\.subtree_control$/, '')}`,
+          textOf(op),
+          errno,
+        );
       return op.at === 'cgroup' || op.at?.endsWith('-cgroup') ? explainLimit(op, errno) : undefined;
     case 'mkdir':
       return op.at === 'cgroups' || op.at?.endsWith('-cgroups') ? explainPlace(op, errno) : undefined;
@@ -31,9 +36,9 @@ export function explainCgroup(op: Op, errno: string): Explanation | undefined {
   }
 }
 
-function explainHandDown(op: OpOf<'write'>, errno: string): Explanation {
-  const parent = `/${`${op.path}`.replace(/\/?cgroup\.subtree_control$/, '')}`;
-  const controllers = textOf(op).replaceAll('+', '').replaceAll(' ', ', ');
+/** `written`: to the file cgroup.subtree_control of the cgroup `parent`, such as `+memory +pids`. */
+export function explainHandDown(parent: string, written: string, errno: string): Explanation {
+  const controllers = written.replaceAll('+', '').replaceAll(' ', ', ');
   switch (errno) {
     case 'EBUSY':
       return {
