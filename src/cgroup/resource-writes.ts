@@ -16,6 +16,8 @@ import { rdmaSettings } from './v2/rdma.ts';
 import { unifiedWrites } from './v2/unified.ts';
 
 interface Controller {
+  /** What it is about; where that is not asked for, nothing of it is looked at. */
+  readonly section: keyof ResourcesSpec;
   /** Its names in the two versions. */
   readonly v2: string;
   readonly v1: string;
@@ -27,30 +29,61 @@ interface Controller {
 
 const CONTROLLERS: readonly Controller[] = [
   {
+    section: 'memory',
     v2: 'memory',
     v1: 'memory',
     limits: 'memory',
     v2Settings: memorySettings,
     v1Settings: v1MemorySettings,
   },
-  { v2: 'cpu', v1: 'cpu', limits: 'processor time', v2Settings: cpuSettings, v1Settings: v1CpuSettings },
   {
+    section: 'cpu',
+    v2: 'cpu',
+    v1: 'cpu',
+    limits: 'processor time',
+    v2Settings: cpuSettings,
+    v1Settings: v1CpuSettings,
+  },
+  {
+    section: 'cpu',
     v2: 'cpuset',
     v1: 'cpuset',
     limits: 'which processors are used',
     v2Settings: cpusetSettings,
     v1Settings: v1CpusetSettings,
   },
-  { v2: 'pids', v1: 'pids', limits: 'processes', v2Settings: pidsSettings, v1Settings: pidsSettings },
-  { v2: 'io', v1: 'blkio', limits: 'disks', v2Settings: ioSettings, v1Settings: blkioSettings },
   {
+    section: 'pids',
+    v2: 'pids',
+    v1: 'pids',
+    limits: 'processes',
+    v2Settings: pidsSettings,
+    v1Settings: pidsSettings,
+  },
+  {
+    section: 'blockIO',
+    v2: 'io',
+    v1: 'blkio',
+    limits: 'disks',
+    v2Settings: ioSettings,
+    v1Settings: blkioSettings,
+  },
+  {
+    section: 'hugepageLimits',
     v2: 'hugetlb',
     v1: 'hugetlb',
     limits: 'huge pages',
     v2Settings: (resources) => hugetlbSettings(resources),
     v1Settings: (resources) => hugetlbSettings(resources, 'limit_in_bytes'),
   },
-  { v2: 'rdma', v1: 'rdma', limits: 'RDMA', v2Settings: rdmaSettings, v1Settings: rdmaSettings },
+  {
+    section: 'rdma',
+    v2: 'rdma',
+    v1: 'rdma',
+    limits: 'RDMA',
+    v2Settings: rdmaSettings,
+    v1Settings: rdmaSettings,
+  },
 ];
 
 /**
@@ -69,11 +102,12 @@ export function resourceWrites(
 }
 
 function controllerWrites(
-  { v2, v1, limits, v2Settings, v1Settings }: Controller,
+  { section, v2, v1, limits, v2Settings, v1Settings }: Controller,
   host: CgroupHost,
   resources: ResourcesSpec,
   changing: boolean,
 ): readonly CgroupWrite[] {
+  if (resources[section] === undefined) return [];
   if (host.v2Controllers.includes(v2))
     return v2Settings(resources).map((one) => ({ ...one, version: 2, controller: v2 }));
   const hierarchy = host.v1[v1];

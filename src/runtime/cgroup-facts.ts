@@ -10,15 +10,15 @@ const CGROUP2_MOUNT = hostPath('/sys/fs/cgroup');
 const HYBRID_MOUNT = hostPath('/sys/fs/cgroup/unified');
 
 /**
- * As the process `pid` has it: containers of v1 go below the cgroups it is in. v1 is looked for only where v2 does not stand in its
- * place: a host has few hierarchies, but may have many mounts.
+ * As the process `pid` has it: containers of v1 go below the cgroups it is in. What only a limit needs is read when it is asked for:
+ * most starts have none, and a host may have many mounts.
  */
 export function readCgroupHost(pid: number | 'self' = 'self'): CgroupHost {
   const own = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
   const pure = isCgroup2(CGROUP2_MOUNT);
   const v2Mount = pure ? CGROUP2_MOUNT : isCgroup2(HYBRID_MOUNT) ? HYBRID_MOUNT : undefined;
-  const v1 = pure ? {} : v1Hierarchies(readFileSync('/proc/self/mountinfo', 'utf8'), own);
   const v2Base = v2Mount === undefined || canWrite(v2Mount) ? '/' : (/^0::(.*)$/m.exec(own)?.[1] ?? '/');
+  let v1: CgroupHost['v1'] | undefined;
   const readBase = (file: string) => readFileIfThere(`${v2Mount}${v2Base}/${file}`) ?? '';
   return {
     v2Mount,
@@ -26,11 +26,19 @@ export function readCgroupHost(pid: number | 'self' = 'self'): CgroupHost {
     v2Base,
     // Only the root of a machine has no type.
     v2Busy: v2Mount !== undefined && readBase('cgroup.type') !== '' && readBase('cgroup.procs') !== '',
-    v1: Object.fromEntries(Object.entries(v1).map(([name, one]) => [name, withCpuset(name, one)])),
-    countsSwap: pure
-      ? existsSync('/proc/swaps')
-      : existsSync(`${v1.memory?.mount}/memory.memsw.limit_in_bytes`),
+    get v1() {
+      v1 ??= pure ? {} : readV1(own);
+      return v1;
+    },
+    get countsSwap() {
+      return existsSync(pure ? '/proc/swaps' : `${this.v1.memory?.mount}/memory.memsw.limit_in_bytes`);
+    },
   };
+}
+
+function readV1(own: string): CgroupHost['v1'] {
+  const hierarchies = v1Hierarchies(readFileSync('/proc/self/mountinfo', 'utf8'), own);
+  return Object.fromEntries(Object.entries(hierarchies).map(([name, one]) => [name, withCpuset(name, one)]));
 }
 
 /**

@@ -68,8 +68,8 @@ test('--cgroup-parent: the container lies below it, and what is missing on the w
   await running.ended;
 });
 
-test.each(['/a/../../b'])('--cgroup-parent %s is refused', async (parent) => {
-  const { code, stderr } = await tsrun.run('run', '--rm', '--cgroup-parent', parent, 'busybox', 'true');
+test('--cgroup-parent with a path that climbs is refused', async () => {
+  const { code, stderr } = await tsrun.run('run', '--rm', '--cgroup-parent', '/a/../../b', 'busybox', 'true');
   expect(code).toBe(125);
   expect(stderr).toMatch(
     /^tsrun: Cannot use ".*" as the path of a cgroup\nhint: give a path without \.\.\n$/,
