@@ -2,7 +2,7 @@
 # npm run bench: tsrun beside its peers and beside the least that the machine allows, in one run. Ratios of
 # medians are what to read; absolute times drift with load. docs/performance.md keeps the results.
 #   scripts/bench.sh                 everything
-#   scripts/bench.sh start unpack    only these parts: start command version unpack
+#   scripts/bench.sh start unpack    only these parts: start command version unpack network
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,5 +19,5 @@ for name in timer floor; do
       -idirafter "/usr/include/$(cc -print-multiarch)" -o "$programs/$name" "test/bench/$name.c"
 done
 
-# Mounts of the benchmark (loop file systems, a cgroup view that crun accepts) stay in their own namespace.
-exec unshare --mount -- node_modules/node/bin/node --disable-warning=ExperimentalWarning test/bench/bench.ts "$@"
+# Mounts of the benchmark (loop file systems, a cgroup view that crun accepts) stay in their own namespace, and so do bridges.
+exec unshare --mount --net -- node_modules/node/bin/node --disable-warning=ExperimentalWarning test/bench/bench.ts "$@"

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
 import { join } from 'node:path';
 import { benchCommand, benchVersion } from './command.ts';
+import { benchNetwork } from './network.ts';
 import { benchStart } from './start.ts';
 import { benchUnpack } from './unpack.ts';
 
@@ -11,6 +12,7 @@ const PARTS: Readonly<Record<string, (scratch: string) => void | Promise<void>>>
   command: benchCommand,
   version: benchVersion,
   unpack: benchUnpack,
+  network: benchNetwork,
   // Last: it changes this process's view of the cgroups, for crun's sake.
   start: benchStart,
 };
@@ -32,7 +34,7 @@ try {
 function describeMachine(): string {
   const model = cpus()[0]?.model ?? 'unknown processor';
   const memory = /MemTotal:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1] ?? '0';
-  const versions = ['runc', 'crun'].map(
+  const versions = ['runc', 'crun', 'podman'].map(
     (name) => execFileSync(name, ['--version'], { encoding: 'utf8' }).split('\n')[0],
   );
   return [

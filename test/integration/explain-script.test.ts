@@ -42,6 +42,10 @@ done
 ls -l /dev | sed -E 's/^(.{10}) +[0-9]+ ([a-z0-9]+) +([a-z0-9]+) +(([0-9]+, +[0-9]+)|[0-9]+) .* ([^ ]+( -> .*)?)$/dev \\1 \\2 \\3 \\5 \\6/'
 echo "descriptors"; ls /proc/1/fd # in a pipe there would be one more, or not yet, or no more
 cat /proc/net/dev | tail -n +3 | sed -E 's/^ *([^:]*):.*/interface \\1/' | sort
+ip -o addr | sed -E 's/^[0-9]+: ([^ ]+) +(inet6? [^ ]+) .*/address \\1 \\2/'
+ip route | sed 's/^/route /'
+ip -6 route | grep default | sed 's/^/route /'
+cat /sys/class/net/eth0/address /sys/class/net/eth0/mtu 2>/dev/null | sed 's/^/eth0 /'
 echo "port $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)"
 sed -E 's/  +/ /g; s/^/limit /' /proc/self/limits
 cat /etc/hosts /etc/hostname /etc/resolv.conf | sed 's/^/file /'
@@ -78,6 +82,8 @@ describe('the isolation that a program finds', () => {
       ours.filter((line) => !NAMESPACE.test(line)),
     );
     expect(ours.length).toBeGreaterThan(60);
+    const ownNetwork = !flags.includes('host');
+    expect(ours.some((line) => line.startsWith('address eth0 inet 172.'))).toBe(ownNetwork);
 
     const shared = flags.includes('host') ? ['net', 'user'] : ['user'];
     for (const kind of ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup', 'user']) {
