@@ -17,7 +17,7 @@ install -m 755 -D native/build/tsrun "$new/bin/tsrun"
 rm -rf dist
 mv "$new" dist
 # The code cache holds the functions that one command called: a container that was run, which only root can; for
-# others the help of `run`.
+# others the help of `run`. In a network namespace of its own: its bridge shall not stay on this machine.
 write_cache() { "$node" --disable-warning=ExperimentalWarning scripts/write-code-cache.ts dist "$@"; }
 write_cache_of_run() {
   local work status=0
@@ -26,7 +26,9 @@ write_cache_of_run() {
   mkdir "$work/bin"
   cp "$(command -v busybox)" "$work/bin/true"
   tar -C "$work" -c bin | dist/bin/tsrun import - warm-up >/dev/null
-  write_cache run --rm --trace warm-up true 2>/dev/null || status=$?
+  export -f write_cache
+  export node
+  unshare --net -- bash -c 'write_cache run --rm --trace warm-up true' 2>/dev/null || status=$?
   rm -rf "$work"
   return $status
 }
