@@ -154,6 +154,15 @@ int op_unlink(struct run *r, const struct plan_op *op) {
   return result(unlinkat(run_fd(r, op->f[UNLINK_AT]), run_str(r, op->f[UNLINK_PATH]), 0));
 }
 
+/* A name that has meanwhile been given to another file stays: it is somebody else's. */
+int op_unlink_same(struct run *r, const struct plan_op *op) {
+  const char *path = run_str(r, op->f[UNLINK_SAME_PATH]);
+  struct stat file, same;
+  if (lstat(path, &file) < 0 || lstat(run_str(r, op->f[UNLINK_SAME_AS]), &same) < 0) return -errno;
+  if (file.st_dev != same.st_dev || file.st_ino != same.st_ino) return 0;
+  return result(unlink(path));
+}
+
 /* Removes a tree whose content the container chose: by descriptor only, following no link. */
 int op_remove_tree(struct run *r, const struct plan_op *op) {
   return remove_tree_at(run_fd(r, op->f[REMOVE_TREE_AT]), run_str(r, op->f[REMOVE_TREE_PATH]));

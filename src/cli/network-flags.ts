@@ -48,7 +48,7 @@ export function networkOptions(flags: Flags, syntax: Syntax, hostname: string | 
     dns: flags.dns.map((text) => parseResolver(text, syntax)),
     dnsSearch: flags['dns-search'].map((text) => checkWord('--dns-search', text, syntax)),
     dnsOptions: flags['dns-option'].map((text) => checkWord('--dns-option', text, syntax)),
-    aliases: flags['network-alias'].map((text) => parseAlias(text, mode, syntax)),
+    aliases: flags['network-alias'].map((text) => parseAlias('--network-alias', text, syntax)),
     ...(ip === undefined ? {} : { ip }),
     ...(ip6 === undefined ? {} : { ip6 }),
     ...(macAddress === undefined ? {} : { macAddress }),
@@ -66,12 +66,8 @@ function parseMode(text: string, syntax: Syntax): NetworkMode {
 }
 
 /** What would belong to somebody else: the other container's files, or the host's interfaces. */
-function checkConflicts(
-  { kind }: NetworkMode,
-  flags: Flags,
-  syntax: Syntax,
-  hostname: string | undefined,
-): void {
+function checkConflicts(mode: NetworkMode, flags: Flags, syntax: Syntax, hostname: string | undefined): void {
+  const { kind } = mode;
   const interfaces = ['ip', 'ip6', 'mac-address'] as const;
   const files = ['add-host', 'dns', 'dns-option', 'dns-search'] as const;
   const refused = kind === 'container' ? [...interfaces, ...files] : kind === 'network' ? [] : interfaces;
@@ -81,6 +77,9 @@ function checkConflicts(
       syntax,
       `--${given} cannot be used with --network ${flags.network}: it has no interface or file of its own for it`,
     );
+  // On the default network nobody is found by name.
+  if (flags['network-alias'].length > 0 && (mode.kind !== 'network' || mode.name === 'bridge'))
+    throw usage(syntax, '--network-alias needs --network with a network that network create made');
   if (kind === 'container' && hostname !== undefined)
     throw usage(
       syntax,
@@ -88,7 +87,7 @@ function checkConflicts(
     );
 }
 
-function parseIp(text: string | undefined, version: 4 | 6, syntax: Syntax): string | undefined {
+export function parseIp(text: string | undefined, version: 4 | 6, syntax: Syntax): string | undefined {
   if (text === undefined) return undefined;
   const address = parseAddress(text);
   if (address === undefined || (address.family === AF_INET6) !== (version === 6))
@@ -115,12 +114,10 @@ function parseResolver(text: string, syntax: Syntax): string {
   return formatAddress(address);
 }
 
-/** A name of DNS: labels of up to 63 bytes. On the default network nobody is found by name. */
-function parseAlias(text: string, mode: NetworkMode, syntax: Syntax): string {
-  if (mode.kind !== 'network' || mode.name === 'bridge')
-    throw usage(syntax, '--network-alias needs --network with a network that network create made');
+/** A name of DNS: labels of up to 63 bytes. */
+export function parseAlias(flag: string, text: string, syntax: Syntax): string {
   if (text.length < 254 && /^[a-zA-Z0-9_-]{1,63}(\.[a-zA-Z0-9_-]{1,63})*$/.test(text)) return text;
-  throw usage(syntax, `--network-alias takes a name such as db or db.example, not ${JSON.stringify(text)}`);
+  throw usage(syntax, `${flag} takes a name such as db or db.example, not ${JSON.stringify(text)}`);
 }
 
 /** One word of resolv.conf: whatever could begin a new line there is refused. */

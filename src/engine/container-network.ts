@@ -1,5 +1,5 @@
 /** A container's places on networks: addresses are chosen and taken before its plan is made, and given back after its end. */
-import { existsSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NETLINK_ROUTE } from '../kernel/netlink.ts';
 import { sendNetlink } from '../kernel/netlink-door.ts';
@@ -36,13 +36,16 @@ export interface NetworkRecord {
   readonly endpoints: readonly Endpoint[];
 }
 
-interface Connected {
+/** Who comes to a network. */
+export interface Connected {
   readonly id: ContainerId;
   readonly name: string;
   readonly options: NetworkOptions;
   readonly ipv6: Ipv6Host;
   /** Take the addresses, or only look which ones are free. */
   readonly take: boolean;
+  /** The number of its interface inside; 0 at the start. */
+  readonly nth?: number;
 }
 
 export function connectContainer(paths: EnginePaths, connected: Connected): NetworkInput | undefined {
@@ -51,22 +54,19 @@ export function connectContainer(paths: EnginePaths, connected: Connected): Netw
   const network = findNetwork(paths, options.mode.name, connected.take);
   const endpoint = chooseEndpoint(paths, connected, network);
   const record = join(runDir(paths, id), RECORD);
-  if (connected.take)
-    writeFileSync(record, `${JSON.stringify({ endpoints: [endpoint] })}\n`, { mode: 0o600 });
-  const leases = endpoint.addresses.map(({ address }) =>
-    hostPath(join(networkLeases(paths.runRoot, network), address)),
-  );
-  const records = [leaseSource(paths, id), hostPath(record), ...leases];
-  if (network.isDefault) return { endpoints: [endpoint], records };
+  if (connected.take) writeNetworkRecord(paths, id, { endpoints: [endpoint] });
+  const leases = { files: leaseFiles(paths, endpoint), source: leaseSource(paths, id) };
+  const input = { endpoints: [endpoint], records: [leases.source, hostPath(record)], leases };
+  if (network.isDefault) return input;
   if (connected.take && readNetwork(paths, network.name)?.id !== network.id)
     throw removedMeanwhile(paths, id, network);
   const host = readFileIfThere('/etc/resolv.conf') ?? '';
   const upstreams = chooseUpstreams(options.dns, host, network.internal);
-  return {
-    endpoints: [endpoint],
-    records,
-    dns: { leases: leasesDirectory(paths.runRoot), containerId: id, upstreams },
-  };
+  return { ...input, dns: { leases: leasesDirectory(paths.runRoot), containerId: id, upstreams } };
+}
+
+export function leaseFiles(paths: EnginePaths, { network, addresses }: Endpoint): readonly HostPath[] {
+  return addresses.map(({ address }) => hostPath(join(networkLeases(paths.runRoot, network), address)));
 }
 
 /** removeNetwork says who looks first. What this process made again of the network goes. */
@@ -87,8 +87,9 @@ function noSuchNetwork(name: string): TsrunError {
 }
 
 const RECORD = 'network.json';
-const leaseSource = (paths: EnginePaths, id: ContainerId): HostPath =>
-  hostPath(join(runDir(paths, id), 'lease'));
+/** The file that leases are links to: one for the start, and one for each network that is joined later. */
+const leaseSource = (paths: EnginePaths, id: ContainerId, nth = 0): HostPath =>
+  hostPath(join(runDir(paths, id), nth === 0 ? 'lease' : `lease.${nth}`));
 
 /** Undefined for a container that has no network of its own, or does not run. */
 export function readNetworkRecord(paths: EnginePaths, id: ContainerId): NetworkRecord | undefined {
@@ -96,21 +97,33 @@ export function readNetworkRecord(paths: EnginePaths, id: ContainerId): NetworkR
   return text === undefined ? undefined : (JSON.parse(text) as NetworkRecord);
 }
 
-/** For a container that nobody looks after: what its helper would have given back. */
+/** Readers see all of it or nothing. */
+export function writeNetworkRecord(paths: EnginePaths, id: ContainerId, record: NetworkRecord): void {
+  const file = join(runDir(paths, id), RECORD);
+  writeFileSync(`${file}.new`, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}
+
+/** A container that joined a network while it ran: its helper does not know, and gives back less than there is. */
+export const joinedMark = (paths: EnginePaths, id: ContainerId): HostPath =>
+  hostPath(join(paths.runRoot, `${id}.joined`));
+
+/** For a container that nobody looks after: what its helper would have given back, and what that one does not know. */
 export function disconnectContainer(paths: EnginePaths, id: ContainerId): void {
   const source = leaseSource(paths, id);
-  if (!existsSync(source)) return;
+  const joined = joinedMark(paths, id);
+  if (!existsSync(source) && !existsSync(joined)) return;
   for (const endpoint of readNetworkRecord(paths, id)?.endpoints ?? []) pullCable(endpoint);
   releaseLeases(paths.runRoot, id);
   // The source goes last: should this process be killed before, the next one begins again.
-  for (const path of [join(runDir(paths, id), RECORD), source]) removeIfThere(path);
+  for (const path of [join(runDir(paths, id), RECORD), source, joined]) removeIfThere(path);
 }
 
 /**
  * The kernel does it when the namespace goes. But that takes a moment, and never happens while another container shares the
  * namespace: until then it would answer for an address that is given to somebody else.
  */
-function pullCable({ outside }: Endpoint): void {
+export function pullCable({ outside }: Endpoint): void {
   try {
     sendNetlink({ protocol: NETLINK_ROUTE }, [deleteLink(outside.name)], `remove the link ${outside.name}`);
   } catch (error) {
@@ -126,12 +139,12 @@ function findNetwork(paths: EnginePaths, name: string, make: boolean): Network {
   throw noSuchNetwork(name);
 }
 
-function chooseEndpoint(
+export function chooseEndpoint(
   paths: EnginePaths,
-  { id, name, options, ipv6, take }: Connected,
+  { id, name, options, ipv6, take, nth = 0 }: Connected,
   network: Network,
 ): Endpoint {
-  const source = take ? leaseSource(paths, id) : undefined;
+  const source = take ? leaseSource(paths, id, nth) : undefined;
   if (source !== undefined)
     prepareLease(paths.runRoot, network, source, {
       containerId: id,
@@ -164,8 +177,8 @@ function chooseEndpoint(
       isDefault: network.isDefault,
       ...(network.mtu === undefined ? {} : { mtu: network.mtu }),
     },
-    inside: 'eth0',
-    outside: outsideEnd(id, 0),
+    inside: `eth${nth}`,
+    outside: outsideEnd(id, nth),
     mac: options.macAddress ?? macOf(first.address),
     addresses: addresses.map(({ subnet, address }) => endpointAddress(address, subnet)),
   };

@@ -173,7 +173,7 @@ export function sweep(paths: EnginePaths): void {
 
 function listIds(paths: EnginePaths): ContainerId[] {
   const names = [...namesIn(paths.containers), ...namesIn(paths.runRoot)].map((name) =>
-    name.replace(/\.owner$/, ''),
+    name.replace(/\.(owner|joined)$/, ''),
   );
   return [...new Set(names)].filter((name) => /^[0-9a-f]{64}$/.test(name)) as ContainerId[];
 }

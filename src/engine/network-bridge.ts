@@ -1,35 +1,63 @@
 /** The bridge of a network on the host, without a container: made when the network is, and removed with it. */
-import { NETLINK_NETFILTER, NETLINK_ROUTE, type NetlinkRequest } from '../kernel/netlink.ts';
+import {
+  NETLINK_NETFILTER,
+  NETLINK_ROUTE,
+  type NetlinkMessage,
+  type NetlinkRequest,
+} from '../kernel/netlink.ts';
 import { sendNetlink } from '../kernel/netlink-door.ts';
 import { transaction } from '../kernel/nftables.ts';
 import { deleteLink } from '../kernel/rtnetlink.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import { bridgeAddressMessage, bridgeMessage } from '../network/bridge.ts';
 import type { Network } from '../network/network.ts';
-import { networkElements, removeElements } from '../network/rules.ts';
+import { addElements, baseRules, networkElements, removeElements } from '../network/rules.ts';
+import { readRulesHost } from '../network/rules-host.ts';
 
-/** Whatever of it was made goes again when a part is refused. */
+/** Whatever of it was made goes again when a part is refused, as when there is a link of that name. */
 export function makeBridge(network: Network): void {
-  const [first] = network.subnets;
-  if (first === undefined) throw new Error(`network ${network.name} has no subnet`);
-  const tried = `make the bridge ${network.bridge} of network ${network.name}`;
-  sendNetlink({ protocol: NETLINK_ROUTE }, [bridgeMessage(network, first.gateway)], tried);
+  const [link, ...addresses] = bridgeMessages(network);
+  sendNetlink({ protocol: NETLINK_ROUTE }, [link], tried(network));
   try {
-    const addresses = network.subnets.map(({ subnet, gateway }) =>
-      bridgeAddressMessage(network, gateway, Number(subnet.split('/')[1])),
-    );
-    sendNetlink({ protocol: NETLINK_ROUTE }, addresses, tried);
+    sendNetlink({ protocol: NETLINK_ROUTE }, addresses, tried(network));
   } catch (error) {
     removeBridge(network);
     throw error;
   }
 }
 
+/** Makes what of the bridge and its rules is not there: all of it, when the machine has been restarted. */
+export function ensureBridge(network: Network): void {
+  for (const message of bridgeMessages(network)) unless(['EEXIST'], NETLINK_ROUTE, [message], tried(network));
+  const rules = readRulesHost();
+  if (!rules.nftables) return;
+  const base = rules.rules === 'missing' ? baseRules() : [];
+  sendNetlink(
+    { protocol: NETLINK_NETFILTER },
+    transaction([...base, ...addElements(networkElements(network))]),
+    `make the rules of network ${network.name}`,
+  );
+}
+
+const tried = ({ name, bridge }: Network) => `make the bridge ${bridge} of network ${name}`;
+
+function bridgeMessages(network: Network): readonly [NetlinkMessage, ...NetlinkMessage[]] {
+  const [first] = network.subnets;
+  if (first === undefined) throw new Error(`network ${network.name} has no subnet`);
+  return [
+    bridgeMessage(network, first.gateway),
+    ...network.subnets.map(({ subnet, gateway }) =>
+      bridgeAddressMessage(network, gateway, Number(subnet.split('/')[1])),
+    ),
+  ];
+}
+
 /** Both may be gone: neither outlives a restart of the machine. */
 export function removeBridge(network: Network): void {
   const { name, bridge } = network;
-  unlessGone(NETLINK_ROUTE, [deleteLink(bridge)], `remove the bridge ${bridge} of network ${name}`);
-  unlessGone(
+  unless(GONE, NETLINK_ROUTE, [deleteLink(bridge)], `remove the bridge ${bridge} of network ${name}`);
+  unless(
+    GONE,
     NETLINK_NETFILTER,
     transaction(removeElements(networkElements(network))),
     `remove the rules of network ${name}`,
@@ -37,13 +65,13 @@ export function removeBridge(network: Network): void {
 }
 
 /** No such link, no such table, or a kernel without tables. */
-const GONE: ReadonlySet<string> = new Set(['ENODEV', 'ENOENT', 'EPROTONOSUPPORT', 'EOPNOTSUPP', 'EINVAL']);
+const GONE: readonly string[] = ['ENODEV', 'ENOENT', 'EPROTONOSUPPORT', 'EOPNOTSUPP', 'EINVAL'];
 
-function unlessGone(protocol: number, request: NetlinkRequest, tried: string): void {
+function unless(expected: readonly string[], protocol: number, request: NetlinkRequest, tried: string): void {
   try {
     sendNetlink({ protocol }, request, tried);
   } catch (error) {
     const errno = error instanceof TsrunError ? errnoOf(error.cause) : undefined;
-    if (!GONE.has(errno ?? '')) throw error;
+    if (!expected.includes(errno ?? '')) throw error;
   }
 }

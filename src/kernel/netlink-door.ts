@@ -13,6 +13,8 @@ export interface NetlinkTarget {
   readonly protocol: number;
   /** A file of the network namespace (/proc/PID/ns/net); left out, this process's own. */
   readonly netns?: string;
+  /** The file that a descriptor's name in the request stands for. */
+  readonly file?: string;
 }
 
 const REPLY_BYTES = 1 << 20;
@@ -23,8 +25,11 @@ const MAX_REPLY_BYTES = 64 << 20;
  * of the error's cause is the errno. `tried` completes "Cannot …".
  */
 export function sendNetlink(target: NetlinkTarget, request: NetlinkRequest, tried: string): NetlinkReply[] {
-  const { bytes } = encodeRequest(request);
-  const netns = target.netns === undefined ? -1 : openSync(target.netns, 'r');
+  const { bytes, fd } = encodeRequest(request);
+  const open = (path: string | undefined) => (path === undefined ? -1 : openSync(path, 'r'));
+  const netns = open(target.netns);
+  const file = open(target.file);
+  if (fd !== undefined) bytes.writeInt32LE(file, fd.at);
   try {
     for (let capacity = REPLY_BYTES; ; capacity *= 8) {
       const reply = Buffer.alloc(capacity);
@@ -35,7 +40,7 @@ export function sendNetlink(target: NetlinkTarget, request: NetlinkRequest, trie
       throw refused(tried, errno, reply.toString('utf8', 0, reply.indexOf(0)));
     }
   } finally {
-    if (netns >= 0) closeSync(netns);
+    for (const opened of [netns, file]) if (opened >= 0) closeSync(opened);
   }
 }
 

@@ -131,6 +131,8 @@ export const OPS = {
     code: 95,
     fields: { netns: 'fd', port: 'u64', networks: 'fd', container: 'str', upstreams: 'strings' },
   },
+  /** Removes `path` if it is a link to the same file as `as`. */
+  unlink_same: { code: 96, fields: { path: 'str', as: 'str' } },
   /** Nobody else gets the port of the host for as long as the helper lives. `protocol`: IPPROTO_TCP or IPPROTO_UDP. */
   reserve_port: { code: 78, fields: { protocol: 'u64', address: 'str', port: 'u64' } },
   /** The same, and what arrives there is passed on once `start_proxy` has been run. */

@@ -2,19 +2,12 @@
 import * as K from '../kernel/constants.ts';
 import { NETLINK_ROUTE, type NetlinkMessage } from '../kernel/netlink.ts';
 import type { FdName, Op, Tolerable } from '../kernel/ops.ts';
-import {
-  AF_INET,
-  AF_INET6,
-  deleteAddress,
-  newAddress,
-  newRoute,
-  newVeth,
-  setLinkUp,
-} from '../kernel/rtnetlink.ts';
+import { AF_INET, AF_INET6, deleteAddress, setLinkUp } from '../kernel/rtnetlink.ts';
 import type { HostPath } from '../lib/brands.ts';
 import type { LinuxSpec } from '../spec/runtime.ts';
-import { bridgeAddressMessage, bridgeMessage, parsed, toMac } from './bridge.ts';
-import { bridgeIndex, type Endpoint, type EndpointAddress, insideIndex } from './endpoint.ts';
+import { bridgeAddressMessage, bridgeMessage, parsed } from './bridge.ts';
+import { addressMessage, cableMessage, insideLink, waysOut } from './cable.ts';
+import type { Endpoint } from './endpoint.ts';
 import { toAddress } from './ip-address.ts';
 import type { Ipv6Host } from './ipv6-host.ts';
 import { type DnsInput, planDns } from './plan-dns.ts';
@@ -22,8 +15,10 @@ import { type DnsInput, planDns } from './plan-dns.ts';
 export interface NetworkInput {
   /** The first one that leads out has the default route. */
   readonly endpoints: readonly Endpoint[];
-  /** The files that hold the addresses, and those that say what has to be undone. */
+  /** Files that say what has to be undone. */
   readonly records: readonly HostPath[];
+  /** The files that hold the addresses, and the one that they are links to. */
+  readonly leases: { readonly files: readonly HostPath[]; readonly source: HostPath };
   /** Left out: nobody is found by name. */
   readonly dns?: DnsInput;
 }
@@ -37,7 +32,7 @@ export interface NetworkPlan {
   readonly cleanup: readonly Op[];
 }
 
-export function planNetwork({ endpoints, records, dns }: NetworkInput, ipv6: Ipv6Host): NetworkPlan {
+export function planNetwork({ endpoints, records, leases, dns }: NetworkInput, ipv6: Ipv6Host): NetworkPlan {
   if (endpoints.length === 0) return { before: [], afterClone: [], cleanup: [] };
   return {
     before: [
@@ -67,7 +62,11 @@ export function planNetwork({ endpoints, records, dns }: NetworkInput, ipv6: Ipv
       ...(dns === undefined ? [] : planDns(dns)),
     ],
     // Cleanup runs backwards: the address is no longer in use when its file goes.
-    cleanup: [...records.map(planRecordRemoval), ...endpoints.flatMap(planAddressRemoval)],
+    cleanup: [
+      ...records.map(planRecordRemoval),
+      ...leases.files.map((path) => planLeaseRemoval(path, leases.source)),
+      ...endpoints.flatMap(planAddressRemoval),
+    ],
   };
 }
 
@@ -143,27 +142,23 @@ function planForwarding(endpoints: readonly Endpoint[], ipv6: Ipv6Host): readonl
   ];
 }
 
-function planCable({ network, inside, outside, mac }: Endpoint, nth: number): Op {
-  const { bridge, mtu } = network;
+function planCable(endpoint: Endpoint): Op {
   return change(
     'rtnetlink',
-    `the cable between ${bridge} and ${inside}`,
-    newVeth(
-      { ...outside, mtu, master: bridgeIndex(network), masterName: bridge },
-      { name: inside, index: insideIndex(nth), mtu, mac: toMac(mac), netns: 'container-network' },
-    ),
+    `the cable between ${endpoint.network.bridge} and ${endpoint.inside}`,
+    cableMessage(endpoint, 'container-network'),
     'Two interfaces that are the ends of one cable: one is plugged into the bridge, the other is born inside. When one goes, the other does too, so the end of the namespace takes both.',
   );
 }
 
-function planInside({ inside, addresses }: Endpoint, nth: number): readonly Op[] {
-  const link = { name: inside, index: insideIndex(nth) };
+function planInside(endpoint: Endpoint): readonly Op[] {
+  const { inside, addresses } = endpoint;
   return [
-    ...addresses.map(({ address, prefix }) =>
+    ...addresses.map((address) =>
       change(
         'rtnetlink-inside',
-        `the address ${address} of ${inside}`,
-        newAddress(link, toAddress(parsed(address)), prefix),
+        `the address ${address.address} of ${inside}`,
+        addressMessage(endpoint, address),
         'The address of the container on this network. A file holds it, so that no other container has it.',
       ),
     ),
@@ -180,9 +175,9 @@ function planInside({ inside, addresses }: Endpoint, nth: number): readonly Op[]
  * The kernel takes links down some time after the last process has left their namespace, and 20 ms when told to; others may
  * even share the namespace. An address is taken away at once.
  */
-function planAddressRemoval({ inside, addresses }: Endpoint, nth: number): readonly Op[] {
-  const link = { name: inside, index: insideIndex(nth) };
-  return addresses.map(({ address, prefix }) =>
+function planAddressRemoval(endpoint: Endpoint): readonly Op[] {
+  const link = insideLink(endpoint);
+  return endpoint.addresses.map(({ address, prefix }) =>
     change(
       'rtnetlink-inside',
       `the end of ${address}`,
@@ -197,28 +192,29 @@ function planRecordRemoval(path: HostPath): Op {
     op: 'unlink',
     path,
     tolerate: ['ENOENT'],
-    why: 'The address can be given to another container.',
+    why: 'Nothing is left to be undone.',
   };
 }
 
-/** One way out for each family. */
+function planLeaseRemoval(path: HostPath, source: HostPath): Op {
+  return {
+    op: 'unlink_same',
+    path,
+    as: source,
+    tolerate: ['ENOENT'],
+    why: 'The address can be given to another container; if this one was taken off the network before, another may have it already.',
+  };
+}
+
 function planDefaultRoutes(endpoints: readonly Endpoint[]): readonly Op[] {
-  const ways = endpoints.flatMap(({ network, inside, addresses }, nth) =>
-    network.internal
-      ? []
-      : addresses.map((address) => ({ link: { name: inside, index: insideIndex(nth) }, address })),
-  );
-  const family = ({ address }: { readonly address: EndpointAddress }) => parsed(address.gateway).family;
-  const first = ways.filter((way, i) => ways.findIndex((other) => family(other) === family(way)) === i);
-  return first.map(({ link, address: { gateway } }) => {
-    const to = toAddress(parsed(gateway));
-    return change(
+  return waysOut(endpoints).map(({ gateway, message }) =>
+    change(
       'rtnetlink-inside',
       `the route through ${gateway}`,
-      newRoute({ family: to.family, gateway: to, link }),
+      message,
       'Whatever is not on this network is sent to the host, which knows the way.',
-    );
-  });
+    ),
+  );
 }
 
 function socket(into: FdName, netns: FdName | undefined, why: string): Op {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { chownSync, existsSync, lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { hostPath } from '../../src/lib/brands.ts';
 import { outsideEnd } from '../../src/network/endpoint.ts';
 import type { NamespaceType } from '../../src/spec/runtime.ts';
 import {
@@ -311,7 +312,11 @@ describe('in a user namespace', () => {
         root: mappedRoot(),
         linux: MAPPED,
         process: { capabilities: rights },
-        network: { endpoints: [endpoint], records: [] },
+        network: {
+          endpoints: [endpoint],
+          records: [],
+          leases: { files: [], source: hostPath('/run/tsrun/none') },
+        },
       },
       'cat /proc/self/uid_map; ping -c 1 -W 1 10.9.0.1 | grep received; ip addr add 10.9.0.3/24 dev eth0 && ip -o -4 addr',
     );

@@ -173,7 +173,11 @@ function connected(...endpoints: readonly Endpoint[]): NetworkInput {
   const leases = endpoints.flatMap(({ network, addresses }) =>
     addresses.map(({ address }) => hostPath(`/run/tsrun/networks/${network.id}/${address}`)),
   );
-  return { endpoints, records: [hostPath('/run/tsrun/ID/lease'), ...leases] };
+  return {
+    endpoints,
+    records: ['lease', 'network.json'].map((file) => hostPath(`/run/tsrun/ID/${file}`)),
+    leases: { files: leases, source: hostPath('/run/tsrun/ID/lease') },
+  };
 }
 
 export const SAMPLES: Readonly<Record<string, PlanInput>> = {

@@ -105,6 +105,7 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   ],
   unlink: [once('unlinkat', 'unlink')],
   // Each entry of a tree: unlinkat, and for directories their listing before that.
+  unlink_same: [some([...STAT, 'lstat']), maybe('unlinkat', 'unlink')],
   remove_tree: [some(['unlinkat', 'openat2', 'openat', 'getdents64'], inTree)],
   symlink: [once('symlinkat', 'symlink')],
   mknod: [once('mknodat', 'mknod')],

@@ -9,6 +9,7 @@ type FileOps =
   | 'mkdir'
   | 'rmdir'
   | 'unlink'
+  | 'unlink_same'
   | 'remove_tree'
   | 'symlink'
   | 'mknod'
@@ -46,6 +47,8 @@ export const FILES: Translations<FileOps> = {
   },
   mkdir: (op, sh) => sh.line(`mkdir -m ${octal(op.mode)} -- ${sh.path(op.at, op.path)}`),
   rmdir: (op, sh) => sh.line(`remove_cgroup ${sh.path(op.at, op.path)}`),
+  unlink_same: ({ path, as }, sh) =>
+    sh.line(`[ ! ${quote(path)} -ef ${quote(as)} ] || rm -f -- ${quote(path)}`),
   unlink: (op, sh) => sh.line(`rm -f -- ${sh.path(op.at, op.path)}`),
   remove_tree: (op, sh) => sh.line(`rm -rf --one-file-system -- ${sh.path(op.at, op.path)}`),
   symlink(op, sh) {

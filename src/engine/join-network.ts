@@ -1,0 +1,133 @@
+/** `network connect` and `disconnect`: the cables of a container that runs. */
+import { unlinkSync, writeFileSync } from 'node:fs';
+import { NETLINK_ROUTE } from '../kernel/netlink.ts';
+import { sendNetlink } from '../kernel/netlink-door.ts';
+import { setLinkUp } from '../kernel/rtnetlink.ts';
+import { errnoOf, TsrunError } from '../lib/errors.ts';
+import { readFileIfThere } from '../lib/files.ts';
+import { addressMessage, cableMessage, waysOut } from '../network/cable.ts';
+import type { Endpoint } from '../network/endpoint.ts';
+import { readIpv6Host } from '../network/ipv6-host.ts';
+import { parseLease } from '../network/lease-format.ts';
+import type { Network } from '../network/network.ts';
+import {
+  chooseEndpoint,
+  joinedMark,
+  leaseFiles,
+  pullCable,
+  readNetworkRecord,
+  writeNetworkRecord,
+} from './container-network.ts';
+import type { NetworkOptions } from './container-options.ts';
+import type { Container } from './container-store.ts';
+import { ensureBridge } from './network-bridge.ts';
+import { lockNetworks } from './network-store.ts';
+import type { EnginePaths } from './paths.ts';
+
+/** What `network connect` can ask for. */
+export type JoinOptions = Pick<NetworkOptions, 'aliases' | 'ip' | 'ip6'>;
+
+export function joinNetwork(
+  paths: EnginePaths,
+  container: Container,
+  network: Network,
+  options: JoinOptions,
+): void {
+  const { record } = container;
+  const netns = ownNamespace(container, 'connect');
+  using _locked = lockNetworks(paths);
+  const endpoints = readNetworkRecord(paths, record.id)?.endpoints ?? [];
+  if (endpoints.some((endpoint) => endpoint.network.id === network.id))
+    throw new TsrunError(
+      'ALREADY_CONNECTED',
+      `Cannot connect container ${record.name}: it is on network ${network.name} already`,
+      { exitCode: 1 },
+    );
+  // Before the first lease: should this process be killed, the next command finds what it left.
+  writeFileSync(joinedMark(paths, record.id), '');
+  const endpoint = chooseEndpoint(
+    paths,
+    {
+      id: record.id,
+      name: record.name,
+      options: { ...record.network, ...options },
+      ipv6: readIpv6Host(),
+      take: true,
+      nth: freeNumber(endpoints),
+    },
+    network,
+  );
+  try {
+    ensureBridge(network);
+    plugIn(endpoint, netns);
+    writeNetworkRecord(paths, record.id, { endpoints: [...endpoints, endpoint] });
+    setWaysOut([...endpoints, endpoint], netns);
+  } catch (error) {
+    unplug(paths, record.id, endpoint);
+    throw error;
+  }
+}
+
+export function leaveNetwork(paths: EnginePaths, container: Container, network: Network): void {
+  const { record } = container;
+  const netns = ownNamespace(container, 'disconnect');
+  using _locked = lockNetworks(paths);
+  const endpoints = readNetworkRecord(paths, record.id)?.endpoints ?? [];
+  const endpoint = endpoints.find((candidate) => candidate.network.id === network.id);
+  if (endpoint === undefined)
+    throw new TsrunError(
+      'NOT_CONNECTED',
+      `Cannot disconnect container ${record.name}: it is not on network ${network.name}`,
+      { exitCode: 1 },
+    );
+  const others = endpoints.filter((candidate) => candidate !== endpoint);
+  unplug(paths, record.id, endpoint);
+  writeNetworkRecord(paths, record.id, { endpoints: others });
+  setWaysOut(others, netns);
+}
+
+/** The file of the container's network namespace, which must be its own. */
+function ownNamespace({ record, state }: Container, verb: string): string {
+  const refuse = (why: string) =>
+    new TsrunError('CANNOT_CONNECT', `Cannot ${verb} container ${record.name}: ${why}`, { exitCode: 1 });
+  if (state.status !== 'running') throw refuse('it is not running');
+  const { kind } = record.network.mode;
+  if (kind === 'host') throw refuse("it is on the host's network");
+  if (kind === 'container') throw refuse('it shares the network of another container');
+  return `/proc/${state.process.pid}/ns/net`;
+}
+
+function freeNumber(endpoints: readonly Endpoint[]): number {
+  for (let nth = 0; ; nth++) if (!endpoints.some(({ inside }) => inside === `eth${nth}`)) return nth;
+}
+
+function plugIn(endpoint: Endpoint, netns: string): void {
+  const { inside, addresses } = endpoint;
+  const tried = `make the cable between ${endpoint.network.bridge} and ${inside}`;
+  sendNetlink({ protocol: NETLINK_ROUTE, file: netns }, [cableMessage(endpoint, 'netns')], tried);
+  sendNetlink(
+    { protocol: NETLINK_ROUTE, netns },
+    [...addresses.map((address) => addressMessage(endpoint, address)), setLinkUp(inside)],
+    `give ${inside} its addresses`,
+  );
+}
+
+/** The address is free when nobody answers for it any more. */
+function unplug(paths: EnginePaths, id: Container['record']['id'], endpoint: Endpoint): void {
+  pullCable(endpoint);
+  for (const file of leaseFiles(paths, endpoint)) {
+    const text = readFileIfThere(file);
+    if (text !== undefined && parseLease(text).containerId === id) unlinkSync(file);
+  }
+}
+
+/** A default route goes with its cable; another cable may lead out. One that is there stays. */
+function setWaysOut(endpoints: readonly Endpoint[], netns: string): void {
+  for (const { gateway, message } of waysOut(endpoints)) {
+    try {
+      sendNetlink({ protocol: NETLINK_ROUTE, netns }, [message], `make the route through ${gateway}`);
+    } catch (error) {
+      if (!(error instanceof TsrunError) || errnoOf(error.cause) !== 'EEXIST') throw error;
+    }
+  }
+}

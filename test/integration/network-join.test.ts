@@ -1,0 +1,133 @@
+/** `network connect` and `disconnect`: containers that run get and lose a network. */
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { useTsrun } from '../support/tsrun.ts';
+
+const tsrun = useTsrun({ images: ['busybox'] });
+
+/** A container with a shell; `ask` runs a command in it, and resolves with what that prints. */
+async function start(name: string, ...flags: string[]) {
+  const child = tsrun.start('run', '-i', '--rm', '--name', name, ...flags, 'busybox', 'sh');
+  let printed = '';
+  let errors = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
+    printed += chunk;
+    child.emit('printed');
+  });
+  child.stderr?.on('data', (chunk: Buffer) => {
+    errors += chunk;
+  });
+  const ask = async (command: string): Promise<string> => {
+    printed = '';
+    child.stdin?.write(`${command}\necho end-of-answer\n`);
+    while (!printed.includes('end-of-answer')) {
+      expect(child.exitCode, errors).toBeNull();
+      await Promise.race([once(child, 'printed'), once(child, 'exit')]);
+    }
+    return printed.replace('end-of-answer\n', '');
+  };
+  await ask('true');
+  return {
+    ask,
+    child,
+    [Symbol.asyncDispose]: async () => {
+      child.stdin?.end();
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    },
+  };
+}
+
+async function network(...words: string[]): Promise<AsyncDisposable> {
+  await tsrun.ok('network', 'create', ...words);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await tsrun.ok('network', 'rm', words.at(-1) ?? '');
+    },
+  };
+}
+
+const reaches = (name: string) => `ping -c 1 -W 1 ${name} >/dev/null 2>&1 && echo yes || echo no`;
+
+test('a container that joins a network is found there, finds others, and leaves it again', async () => {
+  await using _front = await network('front');
+  await using _back = await network('back');
+  await using web = await start('web', '--network', 'front');
+  await using db = await start('db', '--network', 'back');
+  expect(await web.ask(reaches('db'))).toBe('no\n');
+  await tsrun.ok('network', 'connect', '--alias', 'www', 'back', 'web');
+  expect(await web.ask('ls /sys/class/net')).toBe('eth0\neth1\nlo\n');
+  expect(await web.ask(reaches('db'))).toBe('yes\n');
+  expect(await db.ask(reaches('web'))).toBe('yes\n');
+  expect(await db.ask(reaches('www.back'))).toBe('yes\n');
+  const [shown] = JSON.parse(await tsrun.ok('network', 'inspect', 'back'));
+  expect(
+    Object.values<{ Name: string }>(shown.Containers)
+      .map(({ Name }) => Name)
+      .toSorted(),
+  ).toEqual(['db', 'web']);
+  const again = await tsrun.run('network', 'connect', 'back', 'web');
+  expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('it is on network back already')]);
+  await tsrun.ok('network', 'disconnect', 'back', 'web');
+  expect(await web.ask('ls /sys/class/net')).toBe('eth0\nlo\n');
+  expect(await db.ask(reaches('web'))).toBe('no\n');
+  expect(await web.ask(reaches('db'))).toBe('no\n');
+});
+
+test('the default route moves to the next network that leads out', async () => {
+  await using _front = await network('front');
+  await using _inner = await network('--internal', 'inner');
+  await using web = await start('web', '--network', 'inner');
+  const route = async () => (await web.ask("ip route | awk '/^default/ { print $5 }'")).trim();
+  expect(await route()).toBe('');
+  await tsrun.ok('network', 'connect', '--ip', '172.18.0.77', 'front', 'web');
+  expect(await route()).toBe('eth1');
+  expect(await web.ask('ip -4 -o address show eth1')).toContain('172.18.0.77/16');
+  await tsrun.ok('network', 'connect', 'bridge', 'web');
+  expect(await route()).toBe('eth1');
+  await tsrun.ok('network', 'disconnect', 'front', 'web');
+  expect(await route()).toBe('eth2');
+});
+
+test('the address of a container that left can be given to another, and stays its own', async () => {
+  await using _front = await network('--subnet', '10.89.0.0/30', 'front');
+  await using web = await start('web', '--network', 'front');
+  await tsrun.ok('network', 'disconnect', 'front', 'web');
+  await using db = await start('db', '--network', 'front');
+  expect(await db.ask('ip -4 -o address show eth0')).toContain('10.89.0.2/30');
+  await web[Symbol.asyncDispose]();
+  const full = await tsrun.run('run', '--rm', '--network', 'front', 'busybox', 'true');
+  expect([full.code, full.stderr]).toEqual([
+    125,
+    expect.stringContaining('Cannot find an address on network front'),
+  ]);
+});
+
+test('a container that joined and was killed leaves nothing once the next command has run', async () => {
+  await using _front = await network('front');
+  for (const end of ['container', 'helper']) {
+    const web = await start('web');
+    const { stderr } = await tsrun.run('network', 'connect', 'front', 'web');
+    expect(stderr).toContain('it is found by name, and itself finds nobody');
+    if (end === 'helper') web.child.kill('SIGKILL');
+    await web[Symbol.asyncDispose]();
+    await tsrun.ok('ps');
+    const [shown] = JSON.parse(await tsrun.ok('network', 'inspect', 'front'));
+    expect(readdirSync(join(tsrun.runRoot, 'networks', shown.Id))).toEqual([]);
+    expect(readdirSync(tsrun.runRoot)).toEqual(['networks']);
+  }
+});
+
+test.each([
+  [['connect', 'nowhere', 'web'], 'No such network: nowhere'],
+  [['connect', 'bridge', 'nobody'], 'No such container: nobody'],
+  [['connect', 'host', 'web'], 'Cannot connect to network host: it is always there as it is'],
+  [['connect', 'bridge', 'web'], "Cannot connect container web: it is on the host's network"],
+  [['disconnect', 'bridge', 'web'], "Cannot disconnect container web: it is on the host's network"],
+])('%j is refused', async (words, message) => {
+  await using _web = await start('web', '--network', 'host');
+  const { code, stderr } = await tsrun.run('network', ...words);
+  expect(stderr).toContain(message);
+  expect(code).toBe(1);
+});
