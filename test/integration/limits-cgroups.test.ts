@@ -133,7 +133,7 @@ testOnV2('inside a container, whose root has processes, containers run, and limi
   const nest = join(host.v2Mount ?? '', removedAfter('tests-of-limits'));
   mkdirSync(nest);
   // Moved, and then seen as the root: what a container sees of its own cgroup.
-  const script = `echo $$ >${nest}/cgroup.procs && exec unshare -Cm sh -c 'mount -t cgroup2 none /sys/fs/cgroup && "$@"' sh "$@"`;
+  const script = `echo $$ >${nest}/cgroup.procs && exec unshare -Cm sh -c 'umount -l /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && "$@"' sh "$@"`;
   const nested = (...args: string[]) =>
     promisify(execFile)(
       'sh',
