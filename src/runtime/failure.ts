@@ -1,7 +1,7 @@
 /** A failed op → a message for the user: what was tried, on what, what the kernel said, and what to do about it. */
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
-import { CLONE_NEWTIME } from '../kernel/constants.ts';
+import { CLONE_NEWTIME, IPPROTO_UDP } from '../kernel/constants.ts';
 import { describeOp } from '../kernel/describe.ts';
 import type { Op } from '../kernel/ops.ts';
 import type { Failure } from '../kernel/report.ts';
@@ -13,6 +13,7 @@ import {
   TsrunError,
 } from '../lib/errors.ts';
 import { explainCgroup } from './cgroup-failure.ts';
+import { findPortHolder } from './port-holder.ts';
 
 export interface Explanation {
   readonly message: string;
@@ -61,6 +62,9 @@ function explain(op: Op, errno: string, detail: string): Explanation | undefined
       return errno === 'ENOENT' ? { message: `the mount source ${op.path} does not exist` } : undefined;
     case 'write':
       return explainWrite(op, errno);
+    case 'reserve_port':
+    case 'proxy_port':
+      return explainPort(op, errno);
     case 'seccomp':
       return errno === 'EACCES'
         ? {
@@ -169,6 +173,31 @@ const NETLINK_HINTS: Readonly<Record<string, string>> = {
   EOPNOTSUPP: 'this kernel has no bridges or no veth links: load the modules bridge and veth',
   EPERM: 'run as root; inside a container, allow it with --cap-add NET_ADMIN',
 };
+
+function explainPort(
+  { protocol, address, port }: Op & { op: 'reserve_port' | 'proxy_port' },
+  errno: string,
+): Explanation | undefined {
+  const name = Number(protocol) === IPPROTO_UDP ? 'udp' : 'tcp';
+  const where = `${name} port ${port} of ${address}`;
+  switch (errno) {
+    case 'EADDRINUSE': {
+      const holder = findPortHolder(name, Number(port));
+      const by = holder === undefined ? '' : ` by ${holder.command} (process ${holder.pid})`;
+      return {
+        message: `${where} is in use${by}`,
+        hint: 'end what uses it, choose another port of the host, or leave it out to get one that is free',
+      };
+    }
+    case 'EADDRNOTAVAIL':
+      return {
+        message: `${where} cannot be published: no interface of this host has the address`,
+        hint: 'ip address shows the addresses there are',
+      };
+    default:
+      return undefined;
+  }
+}
 
 function explainClone(errno: string): Explanation | undefined {
   switch (errno) {

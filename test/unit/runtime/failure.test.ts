@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { constants } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import * as K from '../../../src/kernel/constants.ts';
@@ -118,5 +120,32 @@ describe('a write that the kernel refuses', () => {
     ],
   ])('is told in words of the flag it came from', (op, errno, message) => {
     expect(fail(op, errno).message).toContain(message);
+  });
+});
+
+describe('a port of the host', () => {
+  const reserve = (port: number, address = '0.0.0.0'): Op => ({
+    op: 'reserve_port',
+    protocol: K.IPPROTO_TCP,
+    address,
+    port,
+    why: '',
+  });
+
+  test('that a program listens at: the message names it', async () => {
+    const server = createServer().listen(0);
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    const error = fail(reserve(port), 'EADDRINUSE');
+    expect(error.message).toMatch(
+      new RegExp(`tcp port ${port} of 0.0.0.0 is in use by .+ \\(process ${process.pid}\\)`),
+    );
+    expect(error.hint).toContain('choose another port');
+    server.close();
+  });
+
+  test('at an address that the host does not have', () => {
+    const error = fail(reserve(80, '192.0.2.1'), 'EADDRNOTAVAIL');
+    expect(error.message).toContain('no interface of this host has the address');
   });
 });

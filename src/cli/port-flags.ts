@@ -1,0 +1,23 @@
+/** The flags of `run` that are about ports. */
+import type { PortOptions } from '../engine/container-options.ts';
+import { parseExposed, parsePublish } from '../engine/port-options.ts';
+import type { FlagTable, FlagValues } from './flags.ts';
+
+export const PORT_FLAGS = {
+  expose: { type: 'list', value: 'PORT[/PROTOCOL]', help: 'a port that the program listens at, for -P' },
+  publish: {
+    short: 'p',
+    type: 'list',
+    value: '[[ADDRESS:]HOST_PORT:]PORT[/udp]',
+    help: 'make a port of the container reachable at a port of the host; both can be ranges',
+  },
+  'publish-all': { short: 'P', type: 'switch', help: 'publish all exposed ports at free ports of the host' },
+} as const satisfies FlagTable;
+
+export function portOptions(flags: FlagValues<typeof PORT_FLAGS>): PortOptions {
+  return {
+    publish: flags.publish.flatMap(parsePublish),
+    expose: flags.expose.flatMap(parseExposed),
+    publishAll: flags['publish-all'],
+  };
+}
