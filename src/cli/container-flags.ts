@@ -14,10 +14,12 @@ import {
 } from './flag-values.ts';
 import { type FlagTable, type FlagValues, type Syntax, usage } from './flags.ts';
 import { NETWORK_FLAGS, networkOptions } from './network-flags.ts';
+import { PORT_FLAGS, portOptions } from './port-flags.ts';
 import { RESOURCE_FLAGS, resourceOptions } from './resource-flags.ts';
 
 export const CONTAINER_FLAGS = {
   ...NETWORK_FLAGS,
+  ...PORT_FLAGS,
   ...RESOURCE_FLAGS,
   'cap-add': { type: 'list', value: 'CAPABILITY', help: 'add a Linux capability, or ALL' },
   'cap-drop': { type: 'list', value: 'CAPABILITY', help: 'drop a Linux capability, or ALL' },
@@ -96,6 +98,7 @@ export function containerOptions(
   if (image === undefined) throw usage(syntax, `'tsrun ${syntax.verb}' needs an image`);
   checkCgroupManager(flags['cgroup-manager'] ?? hostEnv.TSRUN_CGROUP_MANAGER, syntax);
   const security = flags['security-opt'].map((option) => parseSecurityOption(option, syntax));
+  const network = networkOptions(flags, syntax, flags.hostname);
   return {
     image,
     command,
@@ -124,7 +127,8 @@ export function containerOptions(
     ...optional('shmBytes', parseShmSize(flags['shm-size'], syntax)),
     cgroupNamespace: parseCgroupNamespace(flags.cgroupns, syntax),
     resources: resourceOptions(flags, syntax),
-    network: networkOptions(flags, syntax, flags.hostname),
+    network,
+    ports: portOptions(flags, network.mode, syntax),
     tty: flags.tty,
     interactive: flags.interactive,
     remove: flags.rm,

@@ -1,7 +1,7 @@
 /** The flags of `run` that are about ports. */
-import type { PortOptions } from '../engine/container-options.ts';
+import type { NetworkMode, PortOptions } from '../engine/container-options.ts';
 import { parseExposed, parsePublish } from '../engine/port-options.ts';
-import type { FlagTable, FlagValues } from './flags.ts';
+import { type FlagTable, type FlagValues, type Syntax, usage } from './flags.ts';
 
 export const PORT_FLAGS = {
   expose: { type: 'list', value: 'PORT[/PROTOCOL]', help: 'a port that the program listens at, for -P' },
@@ -14,7 +14,19 @@ export const PORT_FLAGS = {
   'publish-all': { short: 'P', type: 'switch', help: 'publish all exposed ports at free ports of the host' },
 } as const satisfies FlagTable;
 
-export function portOptions(flags: FlagValues<typeof PORT_FLAGS>): PortOptions {
+export function portOptions(
+  flags: FlagValues<typeof PORT_FLAGS>,
+  { kind }: NetworkMode,
+  syntax: Syntax,
+): PortOptions {
+  if (kind !== 'network' && (flags.publish.length > 0 || flags['publish-all'])) {
+    const reason = {
+      none: 'has no network',
+      host: 'has all ports of the host',
+      container: 'has that of another one',
+    };
+    throw usage(syntax, `ports cannot be published for a container that ${reason[kind]}`);
+  }
   return {
     publish: flags.publish.flatMap(parsePublish),
     expose: flags.expose.flatMap(parseExposed),

@@ -1,6 +1,10 @@
 /** `tsrun ps`: the containers there are. */
+
+import { readNetworkRecord } from '../engine/container-network.ts';
 import type { ContainerState } from '../engine/container-record.ts';
 import { type Container, listContainers, sweep } from '../engine/container-store.ts';
+import { formatPorts } from '../engine/describe-ports.ts';
+import type { EnginePaths } from '../engine/paths.ts';
 import { escapeForTerminal } from '../lib/errors.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax } from './flags.ts';
 import { print } from './print.ts';
@@ -33,10 +37,16 @@ function run(args: readonly string[], { paths }: Context): number {
     shownCommand(c.record.spec.process.args, flags['no-trunc']),
     ago(c.record.createdAtMs, now),
     shownState(c.state, c.record.createdAtMs, now),
+    shownPorts(paths, c),
     c.record.name,
   ]);
-  print(formatTable(['CONTAINER ID', 'IMAGE', 'COMMAND', 'CREATED', 'STATUS', 'NAMES'], rows));
+  print(formatTable(['CONTAINER ID', 'IMAGE', 'COMMAND', 'CREATED', 'STATUS', 'PORTS', 'NAMES'], rows));
   return 0;
+}
+
+function shownPorts(paths: EnginePaths, { record, state }: Container): string {
+  if (state.status !== 'running') return '';
+  return formatPorts(record.ports.exposed, readNetworkRecord(paths, record.id)?.ports ?? []);
 }
 
 function shownCommand(args: readonly string[], whole: boolean): string {

@@ -27,8 +27,14 @@ async function run(args: readonly string[], { paths, env }: Context): Promise<nu
   const options = containerOptions(flags, rest, env, SYNTAX);
   if (options.tty && options.interactive) (await import('./check-terminal.ts')).checkTerminal();
   if (flags.trace) return runTraced(paths, options);
-  if (!canBecomeHelper) return runContainer(paths, options, realDoor);
-  return becomeHelper(await prepareContainer(paths, options, reporterArgs()));
+  if (!canBecomeHelper) return runContainer(paths, options, realDoor, warn);
+  const { plan, warnings } = await prepareContainer(paths, options, reporterArgs());
+  warn(warnings);
+  return becomeHelper(plan);
+}
+
+function warn(warnings: readonly string[]): void {
+  for (const warning of warnings) process.stderr.write(`tsrun: warning: ${warning}\n`);
 }
 
 /** The trace is printed also when the start failed: then it shows how far it came. */
@@ -37,7 +43,7 @@ async function runTraced(paths: EnginePaths, options: ContainerOptions): Promise
   const trace: TraceEntry[] = [];
   try {
     const door = tracingDoor(realDoor, (entry) => trace.push(entry));
-    return await runContainer(paths, options, door);
+    return await runContainer(paths, options, door, warn);
   } finally {
     process.stderr.write(formatTrace(trace));
   }

@@ -7,7 +7,7 @@ import { AF_INET6, deleteLink } from '../kernel/rtnetlink.ts';
 import type { ContainerId, HostPath } from '../lib/brands.ts';
 import { hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
-import { readFileIfThere } from '../lib/files.ts';
+import { namesIn, readFileIfThere } from '../lib/files.ts';
 import { type Endpoint, type EndpointAddress, macOf, outsideEnd } from '../network/endpoint.ts';
 import {
   type Family,
@@ -27,12 +27,16 @@ import {
 import type { Network } from '../network/network.ts';
 import { chooseUpstreams } from '../network/plan-dns.ts';
 import type { NetworkInput } from '../network/plan-network.ts';
+import type { RulesInput } from '../network/plan-rules.ts';
+import { readRulesHost } from '../network/rules-host.ts';
+import type { PortChoice } from './choose-ports.ts';
 import type { NetworkOptions } from './container-options.ts';
+import { type ContainerPorts, publishPorts, recordedElements, unpublishPorts } from './container-ports.ts';
 import { DEFAULT_NETWORK, defaultNetwork, draftDefaultNetwork, readNetwork } from './network-store.ts';
 import { type EnginePaths, runDir } from './paths.ts';
 
 /** What is known of the network of a running container, in its run directory: network.json. */
-export interface NetworkRecord {
+export interface NetworkRecord extends ContainerPorts {
   readonly endpoints: readonly Endpoint[];
 }
 
@@ -41,6 +45,7 @@ export interface Connected {
   readonly id: ContainerId;
   readonly name: string;
   readonly options: NetworkOptions;
+  readonly ports: PortChoice;
   readonly ipv6: Ipv6Host;
   /** Take the addresses, or only look which ones are free. */
   readonly take: boolean;
@@ -53,10 +58,11 @@ export function connectContainer(paths: EnginePaths, connected: Connected): Netw
   if (options.mode.kind !== 'network') return undefined;
   const network = findNetwork(paths, options.mode.name, connected.take);
   const endpoint = chooseEndpoint(paths, connected, network);
+  const rules = chooseRules(paths, connected, endpoint);
   const record = join(runDir(paths, id), RECORD);
-  if (connected.take) writeNetworkRecord(paths, id, { endpoints: [endpoint] });
+  if (connected.take) writeNetworkRecord(paths, id, recordOf(endpoint, rules));
   const leases = { files: leaseFiles(paths, endpoint), source: leaseSource(paths, id) };
-  const input = { endpoints: [endpoint], records: [leases.source, hostPath(record)], leases };
+  const input = { endpoints: [endpoint], records: [leases.source, hostPath(record)], leases, rules };
   if (network.isDefault) return input;
   if (connected.take && readNetwork(paths, network.name)?.id !== network.id)
     throw removedMeanwhile(paths, id, network);
@@ -67,6 +73,22 @@ export function connectContainer(paths: EnginePaths, connected: Connected): Netw
 
 export function leaseFiles(paths: EnginePaths, { network, addresses }: Endpoint): readonly HostPath[] {
   return addresses.map(({ address }) => hostPath(join(networkLeases(paths.runRoot, network), address)));
+}
+
+function chooseRules(paths: EnginePaths, { name, ports }: Connected, endpoint: Endpoint): RulesInput {
+  const others = listNetworkRecords(paths);
+  return {
+    host: readRulesHost(),
+    container: name,
+    networks: [endpoint.network],
+    ports: publishPorts(ports, endpoint, others),
+    cables: [endpoint.outside.name],
+    others: others.flatMap(recordedElements),
+  };
+}
+
+function recordOf(endpoint: Endpoint, { host, container, ports }: RulesInput): NetworkRecord {
+  return { endpoints: [endpoint], container, ports, proxied: !host.nftables };
 }
 
 /** removeNetwork says who looks first. What this process made again of the network goes. */
@@ -104,6 +126,12 @@ export function writeNetworkRecord(paths: EnginePaths, id: ContainerId, record: 
   renameSync(`${file}.new`, file);
 }
 
+/** Of all containers that run, and of those that have not been swept yet. */
+function listNetworkRecords(paths: EnginePaths): readonly NetworkRecord[] {
+  const ids = namesIn(paths.runRoot).filter((name) => /^[0-9a-f]{64}$/.test(name)) as ContainerId[];
+  return ids.flatMap((id) => readNetworkRecord(paths, id) ?? []);
+}
+
 /** A container that joined a network while it ran: its helper does not know, and gives back less than there is. */
 export const joinedMark = (paths: EnginePaths, id: ContainerId): HostPath =>
   hostPath(join(paths.runRoot, `${id}.joined`));
@@ -113,7 +141,9 @@ export function disconnectContainer(paths: EnginePaths, id: ContainerId): void {
   const source = leaseSource(paths, id);
   const joined = joinedMark(paths, id);
   if (!existsSync(source) && !existsSync(joined)) return;
-  for (const endpoint of readNetworkRecord(paths, id)?.endpoints ?? []) pullCable(endpoint);
+  const record = readNetworkRecord(paths, id);
+  if (record !== undefined) unpublishPorts(record);
+  for (const endpoint of record?.endpoints ?? []) pullCable(endpoint);
   releaseLeases(paths.runRoot, id);
   // The source goes last: should this process be killed before, the next one begins again.
   for (const path of [join(runDir(paths, id), RECORD), source, joined]) removeIfThere(path);

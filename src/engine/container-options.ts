@@ -1,8 +1,10 @@
 /** What a user can ask of a container, parsed; the command line and the API both end up here. */
 import type { HostEntry } from '../network/hosts.ts';
+import type { ContainerPort } from '../network/published-port.ts';
 import type { ResolverOptions } from '../network/resolv-conf.ts';
 import type { MountSpec, RlimitSpec } from '../spec/runtime.ts';
 import type { DeviceRequest } from './host-devices.ts';
+import type { PortRequest } from './port-options.ts';
 import type { ResourceOptions } from './resource-options.ts';
 
 export interface ContainerOptions {
@@ -44,10 +46,19 @@ export interface ContainerOptions {
   /** The cgroup to lie in; from the mounts of the hierarchies when it begins with `/`. */
   readonly cgroupParent?: string;
   readonly network: NetworkOptions;
+  readonly ports: PortOptions;
   readonly tty: boolean;
   readonly interactive: boolean;
   /** Remove the container when it has ended. */
   readonly remove: boolean;
+}
+
+export interface PortOptions {
+  readonly publish: readonly PortRequest[];
+  /** In addition to those of the image. */
+  readonly expose: readonly ContainerPort[];
+  /** Publish what is exposed. */
+  readonly publishAll: boolean;
 }
 
 /** Docker's --network. */

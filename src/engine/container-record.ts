@@ -6,10 +6,12 @@ import { exitCodeOf } from '../kernel/report.ts';
 import type { ContainerId, Digest } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
 import { readFileIfThere, readLinkIfThere } from '../lib/files.ts';
+import type { ContainerPort } from '../network/published-port.ts';
 import { parseExactJson } from '../spec/exact-json.ts';
 import type { RuntimeSpec } from '../spec/runtime.ts';
 import type { NetworkOptions } from './container-options.ts';
 import { containerDir, type EnginePaths, ownerLink, runDir } from './paths.ts';
+import type { PortRequest } from './port-options.ts';
 
 export interface ContainerRecord {
   readonly id: ContainerId;
@@ -25,6 +27,11 @@ export interface ContainerRecord {
   readonly cgroups: ContainerCgroups;
   /** As it was asked for; another container stands there by its id. */
   readonly network: NetworkOptions;
+  readonly ports: {
+    /** As they were asked for. */
+    readonly publish: readonly PortRequest[];
+    readonly exposed: readonly ContainerPort[];
+  };
   readonly spec: RuntimeSpec;
 }
 

@@ -2,6 +2,7 @@
 import type { MountSpec, ResourcesSpec } from '../spec/runtime.ts';
 import type { Container } from './container-store.ts';
 import { describeNetwork, networkModeText } from './describe-network.ts';
+import { describeRequests, portName } from './describe-ports.ts';
 import { containerDir, type EnginePaths } from './paths.ts';
 
 export function describeContainer(
@@ -33,6 +34,7 @@ export function describeContainer(
       ReadonlyRootfs: root.readonly ?? false,
       Binds: binds.map((m) => `${m.source}:${m.destination}${m.options?.includes('rro') ? ':ro' : ''}`),
       NetworkMode: networkModeText(record.network.mode),
+      PortBindings: describeRequests(record.ports.publish),
       ExtraHosts: record.network.hosts.map(({ name, address }) => `${name}:${address}`),
       Dns: record.network.dns,
       DnsSearch: record.network.dnsSearch,
@@ -57,6 +59,7 @@ export function describeContainer(
     NetworkSettings: describeNetwork(paths, record, state),
     Config: {
       Hostname: hostname,
+      ExposedPorts: Object.fromEntries(record.ports.exposed.map((port) => [portName(port), {}])),
       User: `${process.user.uid}:${process.user.gid}`,
       Tty: process.terminal,
       Env: process.env,

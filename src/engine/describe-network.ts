@@ -5,6 +5,7 @@ import { parseAddress } from '../network/ip-address.ts';
 import { readNetworkRecord } from './container-network.ts';
 import type { NetworkMode } from './container-options.ts';
 import type { ContainerRecord, ContainerState } from './container-record.ts';
+import { describePorts } from './describe-ports.ts';
 import type { EnginePaths } from './paths.ts';
 
 export function networkModeText(mode: NetworkMode): string {
@@ -21,16 +22,18 @@ export function networkModeText(mode: NetworkMode): string {
 /** Addresses are there as long as the container runs. */
 export function describeNetwork(
   paths: EnginePaths,
-  { id, network: { mode } }: ContainerRecord,
+  { id, network: { mode }, ports }: ContainerRecord,
   state: ContainerState,
 ): Readonly<Record<string, unknown>> {
-  const endpoints = state.status === 'exited' ? [] : (readNetworkRecord(paths, id)?.endpoints ?? []);
+  const record = state.status === 'exited' ? undefined : readNetworkRecord(paths, id);
+  const endpoints = record?.endpoints ?? [];
   const named = endpoints.map((endpoint) => [endpoint.network.name, endpointFields(endpoint)] as const);
   const without = mode.kind === 'container' ? [] : [[networkModeText(mode), NO_ENDPOINT] as const];
   const onDefault = endpoints.find(({ network }) => network.name === 'bridge');
   const { NetworkID: _, ...own } = onDefault === undefined ? NO_ENDPOINT : endpointFields(onDefault);
   return {
     SandboxKey: state.status === 'running' ? `/proc/${state.process.pid}/ns/net` : '',
+    Ports: describePorts(ports.exposed, record?.ports ?? []),
     ...own,
     Networks: Object.fromEntries(named.length === 0 ? without : named),
   };

@@ -1,5 +1,6 @@
 /** Published and exposed ports as Docker shows them. */
 import type { ContainerPort, PortBinding } from '../network/published-port.ts';
+import type { PortRequest } from './port-options.ts';
 
 export type PortMap = Readonly<
   Record<string, readonly { readonly HostIp: string; readonly HostPort: string }[] | null>
@@ -63,6 +64,18 @@ function joinRuns(ports: readonly PortRun[]): readonly PortRun[] {
   return runs;
 }
 
+/** What was asked for, in Docker's words. */
+export function describeRequests(requests: readonly PortRequest[]): PortMap {
+  const host = ({ hostAddress = '', hostPorts }: PortRequest) => ({
+    HostIp: hostAddress,
+    HostPort: hostPorts === undefined ? '' : formatRange(hostPorts.first, hostPorts.last),
+  });
+  const named = Map.groupBy(requests, portName);
+  return Object.fromEntries([...named].map(([name, same]) => [name, same.map(host)]));
+}
+
+const formatRange = (first: number, last: number) => (first === last ? `${first}` : `${first}-${last}`);
+
 /** By the bytes: 0.0.0.0 comes before [::]. */
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
@@ -76,7 +89,7 @@ function continues(run: PortRun, next: PortRun): boolean {
 }
 
 function formatRun({ host, hostPort, port, protocol, length }: PortRun): string {
-  const range = (first: number) => (length === 1 ? `${first}` : `${first}-${first + length - 1}`);
+  const range = (first: number) => formatRange(first, first + length - 1);
   const inside = `${range(port)}/${protocol}`;
   return host === undefined ? inside : `${host}:${range(hostPort)}->${inside}`;
 }

@@ -6,10 +6,12 @@ import { type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf, reasonOf, TsrunError } from '../lib/errors.ts';
 import type { NetworkInput } from '../network/plan-network.ts';
 import { checkRoot } from '../runtime/host-facts.ts';
+import type { PortChoice } from './choose-ports.ts';
 import { engineFiles, type FilesInput, writeEngineFiles } from './container-files.ts';
 import { reserveName } from './container-names.ts';
 import { connectContainer } from './container-network.ts';
 import type { ContainerOptions, NetworkOptions } from './container-options.ts';
+import { exposedPorts } from './container-ports.ts';
 import {
   claimContainer,
   containerDirectories,
@@ -28,6 +30,12 @@ import {
 } from './draft-container.ts';
 import { containerDir, type EnginePaths, prepareRoots } from './paths.ts';
 
+export interface PreparedContainer {
+  readonly plan: Plan;
+  /** What the user should know, a sentence each. */
+  readonly warnings: readonly string[];
+}
+
 /**
  * Everything of `run` but the launch: the container has its name and directories, and is removed again if this
  * throws. `reporter` is the argv of the program that explains a failed start.
@@ -36,7 +44,7 @@ export async function prepareContainer(
   paths: EnginePaths,
   options: ContainerOptions,
   reporter: readonly string[],
-): Promise<Plan> {
+): Promise<PreparedContainer> {
   checkRoot(`run ${options.image}`);
   prepareRoots(paths);
   sweep(paths);
@@ -54,6 +62,7 @@ export async function prepareContainer(
       id,
       name,
       options: options.network,
+      ports: portChoice(draft),
       ipv6: draft.host.ipv6,
       take: true,
     });
@@ -69,9 +78,10 @@ export async function prepareContainer(
       autoRemove: options.remove,
       cgroups: draftCgroups(draft),
       network: networkOnRecord(draft),
+      ports: { publish: options.ports.publish, exposed: exposedOf(draft) },
       spec,
     });
-    return plan;
+    return { plan, warnings: warningsOf(network) };
   } catch (error) {
     removeContainer(paths, { id, name, cgroups: undefined });
     throw FULL.has(errnoOf(error) ?? '') ? diskFull(paths, error) : error;
@@ -93,9 +103,12 @@ export async function runContainer(
   paths: EnginePaths,
   options: ContainerOptions,
   door: KernelDoor,
+  warn: (warnings: readonly string[]) => void,
 ): Promise<number> {
   const { launch } = await import('../runtime/launch.ts');
-  return launch(await prepareContainer(paths, options, []), door);
+  const { plan, warnings } = await prepareContainer(paths, options, []);
+  warn(warnings);
+  return launch(plan, door);
 }
 
 /** A container as it would be made. */
@@ -121,6 +134,7 @@ export async function explainContainer(
     id: draft.id,
     name,
     options: options.network,
+    ports: portChoice(draft),
     ipv6: draft.host.ipv6,
     take: false,
   });
@@ -131,6 +145,22 @@ export async function explainContainer(
     files: files.map(([name, text]) => ({ path: hostPath(`${dir}/${name}`), text })),
     layers: image.layers.map((layer) => ({ name: layerName(layer), path: layer.diffPath })),
   };
+}
+
+const exposedOf = ({ image, options }: ContainerDraft) => exposedPorts(image.config.config, options.ports);
+
+function portChoice(draft: ContainerDraft): PortChoice {
+  const { publish, publishAll } = draft.options.ports;
+  return { requests: publish, all: publishAll ? exposedOf(draft) : [] };
+}
+
+function warningsOf(network: NetworkInput | undefined): readonly string[] {
+  const host = network?.rules.host;
+  if (host === undefined || host.nftables) return [];
+  const means = 'nothing outside is reached from the container, and networks are not kept apart';
+  const ports =
+    network?.rules.ports.length === 0 ? '' : '; a process passes on what arrives at published ports';
+  return [`this kernel has no nftables for us (${host.reason}): ${means}${ports}`];
 }
 
 function filesInput({ spec, options }: ContainerDraft, network: NetworkInput | undefined): FilesInput {

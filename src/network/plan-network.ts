@@ -11,6 +11,7 @@ import type { Endpoint } from './endpoint.ts';
 import { toAddress } from './ip-address.ts';
 import type { Ipv6Host } from './ipv6-host.ts';
 import { type DnsInput, planDns } from './plan-dns.ts';
+import type { RulesInput } from './plan-rules.ts';
 
 export interface NetworkInput {
   /** The first one that leads out has the default route. */
@@ -21,6 +22,7 @@ export interface NetworkInput {
   readonly leases: { readonly files: readonly HostPath[]; readonly source: HostPath };
   /** Left out: nobody is found by name. */
   readonly dns?: DnsInput;
+  readonly rules: RulesInput;
 }
 
 export interface NetworkPlan {

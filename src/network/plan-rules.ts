@@ -37,7 +37,7 @@ export interface RulesPlan {
   readonly cleanup: readonly Op[];
 }
 
-/** Its ops follow those of planNetwork, whose socket `rtnetlink` they use. */
+/** `afterClone` follows that of planNetwork: it uses the socket `rtnetlink`, and needs the bridge. */
 export function planRules(input: RulesInput): RulesPlan {
   if (input.networks.length === 0) return { before: [], afterClone: [], cleanup: [] };
   return input.host.nftables ? planTable(input) : planProxy(input.ports);
@@ -64,10 +64,10 @@ function planTable(input: RulesInput): RulesPlan {
         addElements(ofNetworks),
         `The rules hold for the bridges in these sets: network ${names} is kept apart from others, and what leaves it gets the address of the host.`,
       ),
-      ...(published ? networks.map(planRouteLocalnet) : []),
     ],
     afterClone: published
       ? [
+          ...networks.map(planRouteLocalnet),
           ...input.cables.map(planHairpin),
           change(
             'the rules of its published ports',

@@ -3,7 +3,7 @@ import { NETLINK_NETFILTER, type NetlinkRequest } from '../kernel/netlink.ts';
 import { sendNetlink } from '../kernel/netlink-door.ts';
 import { getTable, newTable, readTableComment, transaction } from '../kernel/nftables.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
-import { baseRules, RULES_TABLE, RULES_VERSION } from './rules.ts';
+import { baseRules, RULES_TABLE, RULES_VERSION, type RuleElement, removeElements } from './rules.ts';
 
 export type RulesHost =
   /** `rules`: whether the table is there, or one of another version. */
@@ -23,6 +23,15 @@ export function readRulesHost(): RulesHost {
   // taken, that is what the kernel refuses it for.
   const { errno = 'EEXIST' } = ask(transaction([...baseRules(), newTable(RULES_TABLE, RULES_VERSION)]));
   return errno === 'EEXIST' ? { nftables: true, rules: 'missing' } : { nftables: false, reason: errno };
+}
+
+/** Also when some of them, or the table, are not there. An element whose data is another's by now is left alone, with the rest. */
+export function removeRules(elements: readonly RuleElement[]): void {
+  const { errno } = ask(transaction(removeElements(elements)));
+  if (errno === undefined || errno === 'ENOENT' || errno === 'EEXIST') return;
+  throw new TsrunError('NETLINK', `Cannot remove rules of a container that has ended: ${errno}`, {
+    hint: `nft list table inet ${RULES_TABLE} shows them`,
+  });
 }
 
 function ask(request: NetlinkRequest) {

@@ -22,6 +22,7 @@ import { planTerminal } from '../mounts/plan-terminal.ts';
 import * as ns from '../namespaces/plan-namespaces.ts';
 import type { Ipv6Host } from '../network/ipv6-host.ts';
 import { type NetworkInput, planLoopback, planNetwork } from '../network/plan-network.ts';
+import { planRules } from '../network/plan-rules.ts';
 import { capabilityMask } from '../security/capabilities.ts';
 import { planCredentials } from '../security/plan-credentials.ts';
 import { planRlimits } from '../security/plan-rlimits.ts';
@@ -85,6 +86,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
   if (linux.cgroupsPath === undefined) throw new Error('the specification does not say where its cgroup is');
   const cgroup = planCgroup(host.cgroup, linux.cgroupsPath, linux.resources ?? {});
   const network = input.network && planNetwork(input.network, host.ipv6);
+  const rules = input.network && planRules(input.network.rules);
   const terminal = process.terminal;
   const noNewPrivileges = process.noNewPrivileges ?? false;
 
@@ -97,8 +99,11 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('host', 'A cgroup to be born into', cgroup.before),
     group('cleanup', 'The cgroup goes', cgroup.cleanup),
     group('cleanup', 'Has memory run out?', recordsExit(input.state) ? cgroup.count : []),
+    // Rules come first: when the host begins to pass packets on, it is said which. They go before the addresses do.
+    group('host', 'Rules for packets', rules?.before ?? []),
     group('host', 'The network, on the host', network?.before ?? []),
     group('cleanup', 'The addresses are given back', network?.cleanup ?? []),
+    group('cleanup', 'Ports of the host lead nowhere', rules?.cleanup ?? []),
     group('host', 'Namespaces that are joined, not made', ns.planJoins(linux, input.joined)),
     group('host', 'Clocks', ns.planTimeNamespace(linux)),
     group('host', 'Standard input', planInput(input)),
@@ -124,6 +129,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     // The child makes its mounts meanwhile.
     group('host', 'The network, seen from the host', [
       ...(network?.afterClone ?? []),
+      ...(rules?.afterClone ?? []),
       ...(network === undefined
         ? []
         : [{ op: 'release_child', why: 'The network is there: the child may use it.' } as const]),

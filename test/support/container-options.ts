@@ -28,6 +28,7 @@ export const DEFAULT_OPTIONS: ContainerOptions = {
   cgroupNamespace: 'private',
   resources: {},
   network: { ...NO_NETWORK, mode: { kind: 'network', name: 'bridge' } },
+  ports: { publish: [], expose: [], publishAll: false },
   tty: false,
   interactive: false,
   remove: false,

@@ -12,6 +12,9 @@ import type { OverlayRoot } from '../../src/mounts/plan-rootfs.ts';
 import { type Endpoint, outsideEnd } from '../../src/network/endpoint.ts';
 import type { Network } from '../../src/network/network.ts';
 import type { NetworkInput } from '../../src/network/plan-network.ts';
+import type { RulesInput } from '../../src/network/plan-rules.ts';
+import { bindingsOf, type PublishedPort } from '../../src/network/published-port.ts';
+import type { RulesHost } from '../../src/network/rules-host.ts';
 import type { HostFacts, PlanInput } from '../../src/runtime/plan.ts';
 import { maskedPaths } from '../../src/security/paths.ts';
 import type { DeviceSpec, RuntimeSpec } from '../../src/spec/runtime.ts';
@@ -169,28 +172,56 @@ const ENDPOINT: Endpoint = {
 
 const ON_BRIDGE = { network: DEFAULT_OPTIONS.network };
 
-function connected(...endpoints: readonly Endpoint[]): NetworkInput {
+const RULES: RulesHost = { nftables: true, rules: 'current' };
+
+function connected(
+  endpoints: readonly Endpoint[],
+  host: RulesHost = RULES,
+  published: readonly PublishedPort[] = [],
+): NetworkInput {
   const leases = endpoints.flatMap(({ network, addresses }) =>
     addresses.map(({ address }) => hostPath(`/run/tsrun/networks/${network.id}/${address}`)),
   );
+  const [first] = endpoints;
+  const addresses = first?.addresses.map(({ address }) => address) ?? [];
+  const rules: RulesInput = {
+    host,
+    others: [],
+    container: 'box',
+    networks: endpoints.map(({ network }) => network),
+    ports: published.flatMap((port) => bindingsOf(port, addresses)),
+    cables: first === undefined ? [] : [first.outside.name],
+  };
   return {
     endpoints,
     records: ['lease', 'network.json'].map((file) => hostPath(`/run/tsrun/ID/${file}`)),
     leases: { files: leases, source: hostPath('/run/tsrun/ID/lease') },
+    rules,
   };
 }
 
+const PORTS: readonly PublishedPort[] = [
+  { hostPort: 8080, containerPort: 80, protocol: 'tcp' },
+  { hostAddress: '127.0.0.1', hostPort: 5353, containerPort: 53, protocol: 'udp' },
+];
+
 export const SAMPLES: Readonly<Record<string, PlanInput>> = {
-  default: sample(ON_BRIDGE, { network: connected(ENDPOINT) }),
+  default: sample(ON_BRIDGE, { network: connected([ENDPOINT]) }),
   'no-network': sample(),
   'two-networks': sample(ON_BRIDGE, {
     network: {
-      ...connected(
+      ...connected([
         { ...ENDPOINT, network: { ...NETWORK, bridge: 'tsr-inner', internal: true, mtu: 1400 } },
         { ...ENDPOINT, inside: 'eth1', outside: outsideEnd('fedcba9876543210', 1) },
-      ),
+      ]),
       dns: { leases: hostPath('/run/tsrun/networks'), containerId: 'ID', upstreams: ['192.0.2.53'] },
     },
+  }),
+  'published-ports': sample(ON_BRIDGE, {
+    network: connected([ENDPOINT], { nftables: true, rules: 'missing' }, PORTS),
+  }),
+  'published-ports-by-proxy': sample(ON_BRIDGE, {
+    network: connected([ENDPOINT], { nftables: false, reason: 'EPERM' }, PORTS),
   }),
   kept: sample({ remove: false }),
   privileged: sample({ privileged: true }),
