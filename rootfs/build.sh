@@ -76,4 +76,35 @@ apt_sources() { grep -lrE '(^Suites:.*|[ /])bookworm' /etc/apt/sources.list /etc
 apt_options() { apt-config dump | grep -E '^Acquire::(Check-|https?::(Proxy|CaInfo))' | sed 's/;$//; s/^/--aptopt=/' || true; }
 export -f apt_sources apt_options
 
+# install_packages PACKAGES LAYER FILES BELOW: packages as a second layer on Debian, which is the upper directory of an overlay in
+# which they were installed. PACKAGES are separated by commas.
+install_packages() {
+  local packages=$1 layer=$2 files=$3 below=$4 whiteout
+  mkdir -p "$files"/{below,upper,work,merged}
+  tar --extract --file "$below" --directory "$files/below"
+  mount -t overlay -o "lowerdir=$files/below,upperdir=$files/upper,workdir=$files/work" overlay "$files/merged"
+  mapfile -t options < <(apt_options)
+  # The package manager runs outside and installs into the tree, which therefore needs no network of its own.
+  # shellcheck disable=SC2016,SC2046
+  mmdebstrap --quiet --variant=custom --format=directory --include="$packages" "${options[@]}" \
+    --skip=check/empty,chroot/start-stop-daemon,chroot/policy-rc.d \
+    --customize-hook='rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1/etc/resolv.conf" "$1/etc/hostname"' \
+    bookworm "$files/merged" $(apt_sources)
+  umount "$files/merged"
+  rm -rf "$files/upper/dev" # nodes that were made for the installation only
+
+  # Overlay marks a removed file by a device 0:0; a layer marks it by a file named .wh.NAME.
+  find "$files/upper" -type c | while read -r whiteout; do
+    rm "$whiteout"
+    : >"${whiteout%/*}/.wh.${whiteout##*/}"
+  done
+  if tar --create --directory "$files/upper" --xattrs --xattrs-include='trusted.overlay.opaque' . |
+    grep --text --quiet 'trusted\.overlay\.opaque'; then
+    echo "rootfs: a package of $packages replaced a whole directory; the recipe has to write an opaque mark" >&2
+    return 1
+  fi
+  pack "$files/upper" "$layer"
+}
+export -f install_packages
+
 main "$@"
