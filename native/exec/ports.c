@@ -12,6 +12,9 @@
 #include "run.h"
 #include "service.h"
 
+/* As many as the host allows (net.core.somaxconn): a connection that finds the queue full waits for a client that may say nothing. */
+#define BACKLOG 65535
+
 static int set_option(int fd, int level, int option, int value) {
   return setsockopt(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
 }
@@ -50,7 +53,7 @@ static int bind_port(uint64_t protocol, const char *text, uint64_t port) {
   if (fd < 0) return -errno;
   int error = prepare(fd, address.ss_family, is_udp);
   if (error == 0 && bind(fd, (const void *)&address, (socklen_t)size) < 0) error = -errno;
-  if (error == 0 && !is_udp && listen(fd, SOMAXCONN) < 0) error = -errno;
+  if (error == 0 && !is_udp && listen(fd, BACKLOG) < 0) error = -errno;
   if (error == 0) return fd;
   close(fd);
   return error;

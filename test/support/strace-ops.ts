@@ -198,7 +198,6 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   start_proxy: [once('pipe2'), once('fork', 'clone'), once('close'), once('read'), once('close')],
   // Further answers, and a buffer that only root may enlarge, are passed over: they are not guarded.
   netlink: [{ ...once('setsockopt'), only: begins(/SO_SNDBUF/) }, once('sendto'), once('recvfrom', 'recv')],
-  // UDP only binds.
 
   // The start time is read from /proc; the file appears whole, by renaming it.
   record_pid: [
