@@ -45,7 +45,6 @@ export interface Connected {
   readonly id: ContainerId;
   readonly name: string;
   readonly options: NetworkOptions;
-  readonly ports: PortChoice;
   readonly ipv6: Ipv6Host;
   /** Take the addresses, or only look which ones are free. */
   readonly take: boolean;
@@ -53,12 +52,15 @@ export interface Connected {
   readonly nth?: number;
 }
 
-export function connectContainer(paths: EnginePaths, connected: Connected): NetworkInput | undefined {
+export function connectContainer(
+  paths: EnginePaths,
+  connected: Connected & { readonly ports: PortChoice },
+): NetworkInput | undefined {
   const { options, id } = connected;
   if (options.mode.kind !== 'network') return undefined;
   const network = findNetwork(paths, options.mode.name, connected.take);
   const endpoint = chooseEndpoint(paths, connected, network);
-  const rules = chooseRules(paths, connected, endpoint);
+  const rules = chooseRules(paths, connected.name, connected.ports, endpoint);
   const record = join(runDir(paths, id), RECORD);
   if (connected.take) writeNetworkRecord(paths, id, recordOf(endpoint, rules));
   const leases = { files: leaseFiles(paths, endpoint), source: leaseSource(paths, id) };
@@ -75,11 +77,16 @@ export function leaseFiles(paths: EnginePaths, { network, addresses }: Endpoint)
   return addresses.map(({ address }) => hostPath(join(networkLeases(paths.runRoot, network), address)));
 }
 
-function chooseRules(paths: EnginePaths, { name, ports }: Connected, endpoint: Endpoint): RulesInput {
+function chooseRules(
+  paths: EnginePaths,
+  container: string,
+  ports: PortChoice,
+  endpoint: Endpoint,
+): RulesInput {
   const others = listNetworkRecords(paths);
   return {
     host: readRulesHost(),
-    container: name,
+    container,
     networks: [endpoint.network],
     ports: publishPorts(ports, endpoint, others),
     cables: [endpoint.outside.name],
@@ -127,7 +134,7 @@ export function writeNetworkRecord(paths: EnginePaths, id: ContainerId, record: 
 }
 
 /** Of all containers that run, and of those that have not been swept yet. */
-function listNetworkRecords(paths: EnginePaths): readonly NetworkRecord[] {
+export function listNetworkRecords(paths: EnginePaths): readonly NetworkRecord[] {
   const ids = namesIn(paths.runRoot).filter((name) => /^[0-9a-f]{64}$/.test(name)) as ContainerId[];
   return ids.flatMap((id) => readNetworkRecord(paths, id) ?? []);
 }

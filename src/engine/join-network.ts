@@ -10,15 +10,20 @@ import type { Endpoint } from '../network/endpoint.ts';
 import { readIpv6Host } from '../network/ipv6-host.ts';
 import { parseLease } from '../network/lease-format.ts';
 import type { Network } from '../network/network.ts';
+import type { PortBinding } from '../network/published-port.ts';
+import { makeNetworkRules } from '../network/rules-host.ts';
 import {
   chooseEndpoint,
   joinedMark,
   leaseFiles,
+  listNetworkRecords,
+  type NetworkRecord,
   pullCable,
   readNetworkRecord,
   writeNetworkRecord,
 } from './container-network.ts';
 import type { NetworkOptions } from './container-options.ts';
+import { recordedElements, unpublishPorts } from './container-ports.ts';
 import type { Container } from './container-store.ts';
 import { ensureBridge } from './network-bridge.ts';
 import { lockNetworks } from './network-store.ts';
@@ -36,7 +41,8 @@ export function joinNetwork(
   const { record } = container;
   const netns = ownNamespace(container, 'connect');
   using _locked = lockNetworks(paths);
-  const endpoints = readNetworkRecord(paths, record.id)?.endpoints ?? [];
+  const before = readNetworkRecord(paths, record.id) ?? noNetwork(record.name);
+  const { endpoints } = before;
   if (endpoints.some((endpoint) => endpoint.network.id === network.id))
     throw new TsrunError(
       'ALREADY_CONNECTED',
@@ -58,9 +64,10 @@ export function joinNetwork(
     network,
   );
   try {
+    makeNetworkRules(network, listNetworkRecords(paths).flatMap(recordedElements));
     ensureBridge(network);
     plugIn(endpoint, netns);
-    writeNetworkRecord(paths, record.id, { endpoints: [...endpoints, endpoint] });
+    writeNetworkRecord(paths, record.id, { ...before, endpoints: [...endpoints, endpoint] });
     setWaysOut([...endpoints, endpoint], netns);
   } catch (error) {
     unplug(paths, record.id, endpoint);
@@ -72,7 +79,8 @@ export function leaveNetwork(paths: EnginePaths, container: Container, network: 
   const { record } = container;
   const netns = ownNamespace(container, 'disconnect');
   using _locked = lockNetworks(paths);
-  const endpoints = readNetworkRecord(paths, record.id)?.endpoints ?? [];
+  const before = readNetworkRecord(paths, record.id) ?? noNetwork(record.name);
+  const { endpoints } = before;
   const endpoint = endpoints.find((candidate) => candidate.network.id === network.id);
   if (endpoint === undefined)
     throw new TsrunError(
@@ -81,10 +89,15 @@ export function leaveNetwork(paths: EnginePaths, container: Container, network: 
       { exitCode: 1 },
     );
   const others = endpoints.filter((candidate) => candidate !== endpoint);
+  const leadHere = ({ target }: PortBinding) => endpoint.addresses.some(({ address }) => address === target);
+  unpublishPorts({ ...before, ports: before.ports.filter(leadHere) });
   unplug(paths, record.id, endpoint);
-  writeNetworkRecord(paths, record.id, { endpoints: others });
+  const ports = before.ports.filter((port) => !leadHere(port));
+  writeNetworkRecord(paths, record.id, { ...before, ports, endpoints: others });
   setWaysOut(others, netns);
 }
+
+const noNetwork = (container: string): NetworkRecord => ({ endpoints: [], container, ports: [], proxied: false });
 
 /** The file of the container's network namespace, which must be its own. */
 function ownNamespace({ record, state }: Container, verb: string): string {

@@ -3,7 +3,7 @@ import { NETLINK_NETFILTER, type NetlinkRequest } from '../kernel/netlink.ts';
 import { sendNetlink } from '../kernel/netlink-door.ts';
 import { getTable, newTable, readTableComment, transaction } from '../kernel/nftables.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
-import { baseRules, RULES_TABLE, RULES_VERSION, type RuleElement, removeElements } from './rules.ts';
+import { addElements, baseRules, networkElements, RULES_TABLE, RULES_VERSION, type RuleElement, removeElements } from './rules.ts';
 
 export type RulesHost =
   /** `rules`: whether the table is there, or one of another version. */
@@ -23,6 +23,23 @@ export function readRulesHost(): RulesHost {
   // taken, that is what the kernel refuses it for.
   const { errno = 'EEXIST' } = ask(transaction([...baseRules(), newTable(RULES_TABLE, RULES_VERSION)]));
   return errno === 'EEXIST' ? { nftables: true, rules: 'missing' } : { nftables: false, reason: errno };
+}
+
+/** The rules that keep a network apart, also when the table is not there; nothing on a host without nftables. */
+export function makeNetworkRules(
+  network: Parameters<typeof networkElements>[0],
+  others: readonly RuleElement[],
+): void {
+  const host = readRulesHost();
+  if (!host.nftables) return;
+  const base =
+    host.rules === 'current' ? [] : [...baseRules({ replace: host.rules === 'other' }), ...addElements(others)];
+  const elements = addElements(networkElements(network));
+  sendNetlink(
+    { protocol: NETLINK_NETFILTER },
+    transaction([...base, ...elements]),
+    `make the rules of network ${network.name}`,
+  );
 }
 
 /** Also when some of them, or the table, are not there. An element whose data is another's by now is left alone, with the rest. */

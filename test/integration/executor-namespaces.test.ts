@@ -305,6 +305,8 @@ describe('in a user namespace', () => {
       mac: '02:42:0a:09:00:02',
       addresses,
     };
+    const host = { nftables: true, rules: 'missing' } as const;
+    const rules = { host, others: [], container: 'mapped', networks: [], ports: [], cables: [] };
     const capabilities = ['CAP_NET_ADMIN', 'CAP_NET_RAW'];
     const rights = { bounding: capabilities, effective: capabilities, permitted: capabilities };
     const out = await bundles.sh(
@@ -316,6 +318,7 @@ describe('in a user namespace', () => {
           endpoints: [endpoint],
           records: [],
           leases: { files: [], source: hostPath('/run/tsrun/none') },
+          rules,
         },
       },
       'cat /proc/self/uid_map; ping -c 1 -W 1 10.9.0.1 | grep received; ip addr add 10.9.0.3/24 dev eth0 && ip -o -4 addr',
