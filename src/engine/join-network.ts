@@ -97,7 +97,12 @@ export function leaveNetwork(paths: EnginePaths, container: Container, network: 
   setWaysOut(others, netns);
 }
 
-const noNetwork = (container: string): NetworkRecord => ({ endpoints: [], container, ports: [], proxied: false });
+const noNetwork = (container: string): NetworkRecord => ({
+  endpoints: [],
+  container,
+  ports: [],
+  proxied: false,
+});
 
 /** The file of the container's network namespace, which must be its own. */
 function ownNamespace({ record, state }: Container, verb: string): string {

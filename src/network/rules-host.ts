@@ -3,7 +3,15 @@ import { NETLINK_NETFILTER, type NetlinkRequest } from '../kernel/netlink.ts';
 import { sendNetlink } from '../kernel/netlink-door.ts';
 import { getTable, newTable, readTableComment, transaction } from '../kernel/nftables.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
-import { addElements, baseRules, networkElements, RULES_TABLE, RULES_VERSION, type RuleElement, removeElements } from './rules.ts';
+import {
+  addElements,
+  baseRules,
+  networkElements,
+  RULES_TABLE,
+  RULES_VERSION,
+  type RuleElement,
+  removeElements,
+} from './rules.ts';
 
 export type RulesHost =
   /** `rules`: whether the table is there, or one of another version. */
@@ -33,7 +41,9 @@ export function makeNetworkRules(
   const host = readRulesHost();
   if (!host.nftables) return;
   const base =
-    host.rules === 'current' ? [] : [...baseRules({ replace: host.rules === 'other' }), ...addElements(others)];
+    host.rules === 'current'
+      ? []
+      : [...baseRules({ replace: host.rules === 'other' }), ...addElements(others)];
   const elements = addElements(networkElements(network));
   sendNetlink(
     { protocol: NETLINK_NETFILTER },
