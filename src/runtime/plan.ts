@@ -29,7 +29,7 @@ import { planRlimits } from '../security/plan-rlimits.ts';
 import { planSeccomp } from '../security/plan-seccomp.ts';
 import { planSysctls } from '../security/plan-sysctls.ts';
 import type { SeccompProgram } from '../security/seccomp-compile.ts';
-import type { RuntimeSpec } from '../spec/runtime.ts';
+import type { LinuxSpec, MountSpec, RuntimeSpec } from '../spec/runtime.ts';
 
 /** What the host can do; read once, given as data, so that a plan can be made for any host. */
 export interface HostFacts {
@@ -163,7 +163,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group(
       'child',
       'Mounts',
-      spec.mounts.flatMap((mount) => planMount(mount, input.sourceType)),
+      spec.mounts.flatMap((mount) => planMount(sharedCgroups(mount, linux, host), input.sourceType)),
     ),
     // /dev must be mounted before there can be devices on it; the terminal comes from the devpts mounted above.
     group('child', 'Devices', planDevices(linux.devices ?? [], inUserNamespace)),
@@ -353,6 +353,16 @@ function planStdio({ spec, interactive }: PlanInput): readonly Op[] {
       why: 'The program may open /dev/stdout again only when its user owns the pipe.',
     },
   ];
+}
+
+/**
+ * In the first cgroup namespace, cgroup2 takes the options of its newest mount: one for the container would take nsdelegate
+ * and memory_recursiveprot from the host (kernel/cgroup/cgroup.c, apply_cgroup_root_flags). There the host's is bound instead.
+ */
+function sharedCgroups(mount: MountSpec, linux: LinuxSpec, { cgroup }: HostFacts): MountSpec {
+  const isCgroup = mount.type === 'cgroup' || mount.type === 'cgroup2';
+  if (!isCgroup || ns.hasNamespace(linux, 'cgroup') || cgroup.v2Mount === undefined) return mount;
+  return { ...mount, type: 'bind', source: cgroup.v2Mount, options: ['bind', ...(mount.options ?? [])] };
 }
 
 function mayRaiseLimits({ boundingCapabilities }: HostFacts): boolean {

@@ -116,7 +116,7 @@ function sample(
     },
     seccomp: options.privileged ? undefined : { program: Buffer.alloc(87 * 8), flags: 0 },
     interactive: options.interactive,
-    sourceType: (path) => (path.endsWith('/data') ? 'directory' : 'file'),
+    sourceType: (path) => (/(\/data|\/cgroup)$/.test(path) ? 'directory' : 'file'),
     reporter: ['/usr/bin/node', 'tsrun', 'internal:failed'],
     ...input,
   };
@@ -225,6 +225,7 @@ export const SAMPLES: Readonly<Record<string, PlanInput>> = {
   }),
   kept: sample({ remove: false }),
   privileged: sample({ privileged: true }),
+  'host-cgroups': sample({ cgroupNamespace: 'host' }),
   'host-network': sample({ network: { ...NO_NETWORK, mode: { kind: 'host' } } }),
   'read-only': sample({
     readonlyRoot: true,
