@@ -70,7 +70,15 @@ export function connectContainer(
     throw removedMeanwhile(paths, id, network);
   const host = readFileIfThere('/etc/resolv.conf') ?? '';
   const upstreams = chooseUpstreams(options.dns, host, network.internal);
-  return { ...input, dns: { leases: leasesDirectory(paths.runRoot), containerId: id, upstreams } };
+  return {
+    ...input,
+    dns: {
+      leases: leasesDirectory(paths.runRoot),
+      containerId: id,
+      upstreams,
+      nftables: readRulesHost().nftables,
+    },
+  };
 }
 
 export function leaseFiles(paths: EnginePaths, { network, addresses }: Endpoint): readonly HostPath[] {

@@ -3,6 +3,7 @@
  * it. Expressions pass values on in registers. linux/netfilter/nf_tables.h.
  */
 import type { Attribute } from './netlink.ts';
+import type { Address } from './rtnetlink.ts';
 
 export interface Statement {
   /** As nft(8) reads and lists it. */
@@ -86,6 +87,56 @@ export function isLoopback(field: 'ip saddr' | 'ip daddr'): Statement {
       ...checkFamily('ip'),
       payload(NFT_PAYLOAD_NETWORK_HEADER, offset, 1).load(REGISTER),
       compare('==', Uint8Array.of(127)),
+    ],
+  };
+}
+
+/** The rule goes on for a packet from or to this address. */
+export function isAddress(field: 'ip saddr' | 'ip daddr', address: Address): Statement {
+  return {
+    words: `${field} ${address.text}`,
+    expressions: [...load([field]), compare('==', address.bytes)],
+  };
+}
+
+/** Numbers of IP protocols, and where each has the checksum that covers its ports. */
+const PROTOCOLS = { tcp: { number: 6, checksum: 16 }, udp: { number: 17, checksum: 6 } } as const;
+export type PortProtocol = keyof typeof PROTOCOLS;
+const PORTS = { sport: 0, dport: 2 } as const;
+const PORT_SIZE = 2;
+const portBytes = (port: number) => Uint8Array.of(port >> 8, port & 0xff);
+
+/** The rule goes on for a packet of this protocol from or to this port. */
+export function isPort(protocol: PortProtocol, end: keyof typeof PORTS, port: number): Statement {
+  return {
+    words: `${protocol} ${end} ${port}`,
+    expressions: [
+      FIELDS['meta l4proto'].load(REGISTER),
+      compare('==', Uint8Array.of(PROTOCOLS[protocol].number)),
+      payload(NFT_PAYLOAD_TRANSPORT_HEADER, PORTS[end], PORT_SIZE).load(REGISTER),
+      compare('==', portBytes(port)),
+    ],
+  };
+}
+
+/** The packet goes on with this port. To be used behind `isPort`. */
+export function setPort(protocol: PortProtocol, end: keyof typeof PORTS, port: number): Statement {
+  const NFT_PAYLOAD_CSUM_INET = 1;
+  return {
+    words: `${protocol} ${end} set ${port}`,
+    expressions: [
+      expression('immediate', [
+        be32('NFTA_IMMEDIATE_DREG', 1, REGISTER),
+        data('NFTA_IMMEDIATE_DATA', 2, portBytes(port)),
+      ]),
+      expression('payload', [
+        be32('NFTA_PAYLOAD_SREG', 5, REGISTER),
+        be32('NFTA_PAYLOAD_BASE', 2, NFT_PAYLOAD_TRANSPORT_HEADER),
+        be32('NFTA_PAYLOAD_OFFSET', 3, PORTS[end]),
+        be32('NFTA_PAYLOAD_LEN', 4, PORT_SIZE),
+        be32('NFTA_PAYLOAD_CSUM_TYPE', 6, NFT_PAYLOAD_CSUM_INET),
+        be32('NFTA_PAYLOAD_CSUM_OFFSET', 7, PROTOCOLS[protocol].checksum),
+      ]),
     ],
   };
 }

