@@ -76,7 +76,7 @@ export function connectContainer(
       leases: leasesDirectory(paths.runRoot),
       containerId: id,
       upstreams,
-      nftables: readRulesHost().nftables,
+      nftables: rules.host.nftables,
     },
   };
 }

@@ -225,10 +225,15 @@ function servers(): readonly string[] {
 }
 
 describe('networks', () => {
-  test('are kept apart: no name gets from one to the other', async () => {
+  test('are kept apart: no name and no packet gets from one to the other', async () => {
     await using _front = await network('front');
     await using _back = await network('back');
     await using _web = await start('web', '--network', 'front');
+    const there = await address('web');
+    const ping = async (name: string) =>
+      (await tsrun.run('run', '--rm', '--network', name, 'busybox', 'ping', '-c', '1', '-W', '1', there))
+        .code;
+    expect([await ping('front'), await ping('back'), await ping('bridge')]).toEqual([0, 1, 1]);
     expect((await on('front', 'getent', 'hosts', 'web')).code).toBe(0);
     expect((await on('back', 'getent', 'hosts', 'web')).code).toBe(2);
   });
