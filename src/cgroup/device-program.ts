@@ -86,8 +86,8 @@ function encode(program: readonly Instruction[], places: ReadonlyMap<Label, numb
   const bytes = Buffer.alloc(program.length * INSTRUCTION_BYTES);
   program.forEach(({ code, register = 0, source = 0, offset = 0, value = 0, to }, i) => {
     const at = i * INSTRUCTION_BYTES;
-    bytes.writeUInt8(code, at);
-    bytes.writeUInt8(register | (source << 4), at + 1);
+    bytes[at] = code;
+    bytes[at + 1] = register | (source << 4);
     bytes.writeInt16LE(to === undefined ? offset : (places.get(to) ?? 0) - i - 1, at + 2);
     bytes.writeInt32LE(value | 0, at + 4);
   });

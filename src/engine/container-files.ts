@@ -1,6 +1,5 @@
 /** The files every container gets from the engine: its names and its resolvers, bound over those of the image. */
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { HostPath } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
 import { readFileIfThere } from '../lib/files.ts';
@@ -15,7 +14,7 @@ const FILES = ['hostname', 'hosts', 'resolv.conf'] as const;
 
 /** Mounts for /etc/hostname, /etc/hosts and /etc/resolv.conf. */
 export function engineFileMounts(dir: HostPath): readonly MountSpec[] {
-  return FILES.map((file) => ({ destination: `/etc/${file}`, source: join(dir, file), options: ['bind'] }));
+  return FILES.map((file) => ({ destination: `/etc/${file}`, source: `${dir}/${file}`, options: ['bind'] }));
 }
 
 /** The same files of another container, for one that shares its network. */
@@ -37,7 +36,7 @@ export function engineFiles(input: FilesInput): Readonly<Record<string, string>>
 
 export function writeEngineFiles(dir: HostPath, input: FilesInput): void {
   for (const [file, text] of Object.entries(engineFiles(input)))
-    writeFileSync(join(dir, file), text, { mode: 0o644 });
+    writeFileSync(`${dir}/${file}`, text, { mode: 0o644 });
 }
 
 /** On the host's network the names are the host's; without any network, its own name is on the loopback. */

@@ -1,6 +1,5 @@
 /** A container's places on networks: addresses are chosen and taken before its plan is made, and given back after its end. */
 import { existsSync, renameSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { NETLINK_ROUTE } from '../kernel/netlink.ts';
 import { sendNetlink } from '../kernel/netlink-door.ts';
 import { AF_INET6, deleteLink } from '../kernel/rtnetlink.ts';
@@ -61,7 +60,7 @@ export function connectContainer(
   const network = findNetwork(paths, options.mode.name, connected.take);
   const endpoint = chooseEndpoint(paths, connected, network);
   const rules = chooseRules(paths, connected.name, connected.ports, endpoint);
-  const record = join(runDir(paths, id), RECORD);
+  const record = `${runDir(paths, id)}/${RECORD}`;
   if (connected.take) writeNetworkRecord(paths, id, recordOf(endpoint, rules));
   const leases = { files: leaseFiles(paths, endpoint), source: leaseSource(paths, id) };
   const input = { endpoints: [endpoint], records: [leases.source, hostPath(record)], leases, rules };
@@ -82,7 +81,7 @@ export function connectContainer(
 }
 
 export function leaseFiles(paths: EnginePaths, { network, addresses }: Endpoint): readonly HostPath[] {
-  return addresses.map(({ address }) => hostPath(join(networkLeases(paths.runRoot, network), address)));
+  return addresses.map(({ address }) => hostPath(`${networkLeases(paths.runRoot, network)}/${address}`));
 }
 
 function chooseRules(
@@ -126,17 +125,17 @@ function noSuchNetwork(name: string): TsrunError {
 const RECORD = 'network.json';
 /** The file that leases are links to: one for the start, and one for each network that is joined later. */
 const leaseSource = (paths: EnginePaths, id: ContainerId, nth = 0): HostPath =>
-  hostPath(join(runDir(paths, id), nth === 0 ? 'lease' : `lease.${nth}`));
+  hostPath(`${runDir(paths, id)}/lease${nth === 0 ? '' : `.${nth}`}`);
 
 /** Undefined for a container that has no network of its own, or does not run. */
 export function readNetworkRecord(paths: EnginePaths, id: ContainerId): NetworkRecord | undefined {
-  const text = readFileIfThere(join(runDir(paths, id), RECORD));
+  const text = readFileIfThere(`${runDir(paths, id)}/${RECORD}`);
   return text === undefined ? undefined : (JSON.parse(text) as NetworkRecord);
 }
 
 /** Readers see all of it or nothing. */
 export function writeNetworkRecord(paths: EnginePaths, id: ContainerId, record: NetworkRecord): void {
-  const file = join(runDir(paths, id), RECORD);
+  const file = `${runDir(paths, id)}/${RECORD}`;
   writeFileSync(`${file}.new`, `${JSON.stringify(record)}\n`, { mode: 0o600 });
   renameSync(`${file}.new`, file);
 }
@@ -149,7 +148,7 @@ export function listNetworkRecords(paths: EnginePaths): readonly NetworkRecord[]
 
 /** A container that joined a network while it ran: its helper does not know, and gives back less than there is. */
 export const joinedMark = (paths: EnginePaths, id: ContainerId): HostPath =>
-  hostPath(join(paths.runRoot, `${id}.joined`));
+  hostPath(`${paths.runRoot}/${id}.joined`);
 
 /** For a container that nobody looks after: what its helper would have given back, and what that one does not know. */
 export function disconnectContainer(paths: EnginePaths, id: ContainerId): void {
@@ -161,7 +160,7 @@ export function disconnectContainer(paths: EnginePaths, id: ContainerId): void {
   for (const endpoint of record?.endpoints ?? []) pullCable(endpoint);
   releaseLeases(paths.runRoot, id);
   // The source goes last: should this process be killed before, the next one begins again.
-  for (const path of [join(runDir(paths, id), RECORD), source, joined]) removeIfThere(path);
+  for (const path of [`${runDir(paths, id)}/${RECORD}`, source, joined]) removeIfThere(path);
 }
 
 /**

@@ -185,7 +185,9 @@ function chooseLinux({ id, options, host, peer }: SpecInput): LinuxSpec {
   };
 }
 
-/** No other container may make itself the router of this one. */
+/** No other container may make itself the router of this one; and every address works from the first moment. */
 function interfaceSysctls(kind: NetworkMode['kind'], { ipv6 }: HostFacts): Readonly<Record<string, string>> {
-  return kind === 'network' && ipv6.available ? { 'net/ipv6/conf/eth0/accept_ra': '0' } : {};
+  return kind === 'network' && ipv6.available
+    ? { 'net/ipv6/conf/eth0/accept_ra': '0', 'net/ipv6/conf/eth0/accept_dad': '0' }
+    : {};
 }

@@ -1,6 +1,5 @@
 /** Networks by name: DATA-ROOT/networks/NAME.json. The default one is made when it is first used. */
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { FileLock } from '../image/locks.ts';
 import { NETLINK_ROUTE } from '../kernel/netlink.ts';
 import { sendNetlink } from '../kernel/netlink-door.ts';
@@ -16,11 +15,10 @@ import type { EnginePaths } from './paths.ts';
 
 export const DEFAULT_NETWORK = 'bridge';
 
-export const networksDirectory = ({ dataRoot }: EnginePaths): HostPath =>
-  hostPath(join(dataRoot, 'networks'));
+export const networksDirectory = ({ dataRoot }: EnginePaths): HostPath => hostPath(`${dataRoot}/networks`);
 
 export const networkFile = (paths: EnginePaths, name: string): HostPath =>
-  hostPath(join(networksDirectory(paths), `${name}.json`));
+  hostPath(`${networksDirectory(paths)}/${name}.json`);
 
 export function readNetwork(paths: EnginePaths, name: string): Network | undefined {
   const file = networkFile(paths, name);

@@ -3,7 +3,6 @@
  * whole file in the run directory of the container, so it is never seen half-written, and no lock is needed.
  */
 import { chmodSync, linkSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import { namesIn, readFileIfThere } from '../lib/files.ts';
@@ -20,11 +19,11 @@ import { formatLease, type Lease, parseLease } from './lease-format.ts';
 import type { Network, Subnet } from './network.ts';
 
 /** Where the leases of all networks are. */
-export const leasesDirectory = (runRoot: HostPath): HostPath => hostPath(join(runRoot, 'networks'));
+export const leasesDirectory = (runRoot: HostPath): HostPath => hostPath(`${runRoot}/networks`);
 
 /** Where those of one network are. */
 export function networkLeases(runRoot: HostPath, network: Pick<Network, 'id'>): HostPath {
-  return hostPath(join(leasesDirectory(runRoot), network.id));
+  return hostPath(`${leasesDirectory(runRoot)}/${network.id}`);
 }
 
 /** Makes `source`, from which leases are linked: its presence says that the container may have some. */
@@ -49,7 +48,7 @@ export function chooseAddress(
   const wanted =
     asked === undefined ? freeAddresses(directory, subnet) : [askedAddress(network, subnet, asked)];
   for (const address of wanted) {
-    if (source === undefined || tryLink(source, join(directory, formatAddress(address)))) return address;
+    if (source === undefined || tryLink(source, `${directory}/${formatAddress(address)}`)) return address;
   }
   throw asked === undefined ? noneLeft(network, subnet) : inUse(directory, network, asked);
 }
@@ -57,11 +56,11 @@ export function chooseAddress(
 /** Gives back all addresses of a container: for one that could not do it itself. */
 export function releaseLeases(runRoot: HostPath, containerId: string): void {
   for (const network of namesIn(leasesDirectory(runRoot))) {
-    const directory = join(leasesDirectory(runRoot), network);
+    const directory = `${leasesDirectory(runRoot)}/${network}`;
     for (const address of namesIn(directory)) {
-      const text = readFileIfThere(join(directory, address));
+      const text = readFileIfThere(`${directory}/${address}`);
       if (text !== undefined && parseLease(text).containerId === containerId)
-        unlinkSync(join(directory, address));
+        unlinkSync(`${directory}/${address}`);
     }
   }
 }
@@ -115,7 +114,7 @@ function noneLeft(network: Network, subnet: Subnet): TsrunError {
 }
 
 function inUse(directory: string, network: Network, address: string): TsrunError {
-  const lease = readFileIfThere(join(directory, address));
+  const lease = readFileIfThere(`${directory}/${address}`);
   const holder =
     lease === undefined ? 'a container that has just ended' : `container ${parseLease(lease).names[0]}`;
   return new TsrunError(

@@ -122,13 +122,18 @@ function planForwarding(endpoints: readonly Endpoint[], ipv6: Ipv6Host): readonl
     );
   if (!families.has(AF_INET6)) return ops;
   ops.push(
-    ...endpoints.map(({ network }) =>
+    ...endpoints.flatMap(({ network }) => [
       sysctl(
         `ipv6/conf/${network.bridge}/accept_ra`,
         '0',
         'A container must not be able to become the router of the host by an advertisement (CVE-2020-13401).',
       ),
-    ),
+      sysctl(
+        `ipv6/conf/${network.bridge}/accept_dad`,
+        '0',
+        "Without a look for duplicates of its link-local address, the bridge asks for neighbours at once: packets from outside need no second's wait.",
+      ),
+    ]),
   );
   if (ipv6.forwarding) return ops;
   return [

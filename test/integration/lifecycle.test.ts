@@ -107,7 +107,7 @@ describe('a container', () => {
       'trap "exit 3" TERM; echo up; while :; do sleep 0.02; done',
     );
     const [header = '', line = ''] = (await tsrun.ok('ps')).split('\n');
-    expect(header).toMatch(/^CONTAINER ID {3}IMAGE +COMMAND +CREATED +STATUS +NAMES$/);
+    expect(header).toMatch(/^CONTAINER ID {3}IMAGE +COMMAND +CREATED +STATUS +PORTS +NAMES$/);
     expect(line).toMatch(/^[0-9a-f]{12} {3}busybox +"sh -c trap …?.*" +.* ago +Up .* +life$/);
     const inspect = async () => JSON.parse(await tsrun.ok('inspect', 'life'))[0];
     const live = await inspect();

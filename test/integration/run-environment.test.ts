@@ -202,7 +202,7 @@ describe('--network', () => {
 
   test('refuses any other', async () => {
     expect(await run('--network', 'none-such', 'busybox', 'true')).toEqual(
-      refused('No such network: none-such', 'there are none, host, bridge, container:NAME'),
+      refused('No such network: none-such', 'tsrun network ls lists them; tsrun network create makes one'),
     );
   });
 });

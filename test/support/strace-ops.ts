@@ -211,5 +211,6 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   record_exit: [once('openat'), once('write'), once('renameat', 'renameat2', 'rename')],
 
   join_cgroup: [once('openat'), once('write')],
-  cgroup_device: [once('bpf'), once('bpf')],
+  // Which one is there, the new one, and its place.
+  cgroup_device: [once('bpf'), once('bpf'), once('bpf')],
 };
