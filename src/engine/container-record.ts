@@ -93,8 +93,13 @@ export function readState(paths: EnginePaths, id: ContainerId): ContainerState {
 
 /** Whether the process that makes, or looks after, the container is alive. */
 export function hasOwner(paths: EnginePaths, id: ContainerId): boolean {
-  const owner = parseMark(readLinkIfThere(ownerLink(paths, id)));
+  const owner = readOwner(paths, id);
   return owner !== undefined && isAlive(owner);
+}
+
+/** The process that makes, or looks after, the container; it may have ended. */
+export function readOwner(paths: EnginePaths, id: ContainerId): ProcessMark | undefined {
+  return parseMark(readLinkIfThere(ownerLink(paths, id)));
 }
 
 export function isAlive({ pid, started }: ProcessMark): boolean {

@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { TsrunError } from '../lib/errors.ts';
-import { hasOwner } from './container-record.ts';
+import { isAlive, readOwner } from './container-record.ts';
 import { type Container, removeContainer, signalContainer } from './container-store.ts';
 import type { EnginePaths } from './paths.ts';
 
@@ -12,6 +12,8 @@ const POLL_LIMIT_MS = 10_000;
 /** A running container is only removed by force. */
 export async function stopAndRemove(paths: EnginePaths, container: Container, force: boolean): Promise<void> {
   const { record, state } = container;
+  // Read before it ends: it removes its own mark while it still holds the ports of the container.
+  const owner = readOwner(paths, record.id);
   if (state.status === 'running') {
     if (!force) {
       throw new TsrunError('STILL_RUNNING', `Cannot remove container ${record.name}: it is running`, {
@@ -21,7 +23,7 @@ export async function stopAndRemove(paths: EnginePaths, container: Container, fo
     }
     signalContainer(container, constants.signals.SIGKILL);
   }
-  for (let waitedMs = 0; hasOwner(paths, record.id); waitedMs += POLL_MS) {
+  for (let waitedMs = 0; owner !== undefined && isAlive(owner); waitedMs += POLL_MS) {
     if (waitedMs > POLL_LIMIT_MS) {
       throw new TsrunError('HELPER_STAYS', `Cannot remove container ${record.name}: its helper does not end`);
     }

@@ -10,7 +10,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { NETLINK_NETFILTER } from '../../src/kernel/netlink.ts';
 import { sendNetlink } from '../../src/kernel/netlink-door.ts';
 import { transaction } from '../../src/kernel/nftables.ts';
@@ -46,6 +46,9 @@ beforeAll(async () => {
   hosts.friend = await makeContainer('friend', 7, 3);
   hosts.other = await makeContainer('other', 8, 2);
   hosts.inner = await makeContainer('inner', 9, 2);
+  // The kernel looks for duplicates of link-local addresses, and until then does not ask for neighbours of these bridges.
+  const tentative = ['-6', 'address', 'show', 'tentative'];
+  await vi.waitUntil(() => execFileSync('ip', tentative, { encoding: 'utf8' }) === '', { timeout: 10_000 });
   made.use(await serve('web'));
   made.use(await serve('other'));
   made.use(await serve('outside'));

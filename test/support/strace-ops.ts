@@ -172,7 +172,9 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
     maybe('open', 'openat'),
     maybe('setns'),
     once('socket'),
-    some(['setsockopt'], begins(/SOL_NETLINK|SO_RCVBUF/)),
+    once('setsockopt'),
+    once('setsockopt'),
+    once('setsockopt'),
     maybe('setns'),
   ],
   // Two sockets in the other namespace, then a process; what that one gives up is its own.
