@@ -1,7 +1,7 @@
 /** What this host can do, read from the kernel. */
 import { readFileSync } from 'node:fs';
 import { TsrunError } from '../lib/errors.ts';
-import { readIpv6Host } from '../network/ipv6-host.ts';
+import { type Ipv6Host, readIpv6Host } from '../network/ipv6-host.ts';
 import { readCgroupHost } from './cgroup-facts.ts';
 import type { HostFacts } from './plan.ts';
 
@@ -10,11 +10,16 @@ const OLDEST_KERNEL = [5, 12] as const;
 
 export function readHostFacts(): HostFacts {
   checkKernel(kernelRelease());
+  let ipv6: Ipv6Host | undefined;
   return {
     cgroup: readCgroupHost(),
     boundingCapabilities: readBoundingCapabilities(),
     arch: hostArch(process.arch),
-    ipv6: readIpv6Host(),
+    // Only a container with a network asks: it is a dozen files.
+    get ipv6() {
+      ipv6 ??= readIpv6Host();
+      return ipv6;
+    },
   };
 }
 
