@@ -39,7 +39,7 @@ async function run(args: readonly string[], { paths }: Context): Promise<number>
 }
 
 /** Docker's layout. */
-export function formatInfo(info: EngineDescription): string {
+function formatInfo(info: EngineDescription): string {
   const lines = [
     `Containers: ${info.Containers}`,
     ` Running: ${info.ContainersRunning}`,

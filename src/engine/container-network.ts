@@ -1,7 +1,7 @@
 /** A container's places on networks: addresses are chosen and taken before its plan is made, and given back after its end. */
 import { existsSync, renameSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { NETLINK_ROUTE } from '../kernel/netlink.ts';
-import { sendNetlink } from '../kernel/netlink-door.ts';
+import { refusalOf, sendNetlink } from '../kernel/netlink-door.ts';
 import { AF_INET6, deleteLink } from '../kernel/rtnetlink.ts';
 import type { ContainerId, HostPath } from '../lib/brands.ts';
 import { hostPath } from '../lib/brands.ts';
@@ -171,7 +171,7 @@ export function pullCable({ outside }: Endpoint): void {
   try {
     sendNetlink({ protocol: NETLINK_ROUTE }, [deleteLink(outside.name)], `remove the link ${outside.name}`);
   } catch (error) {
-    if (!(error instanceof TsrunError) || errnoOf(error.cause) !== 'ENODEV') throw error;
+    if (refusalOf(error) !== 'ENODEV') throw error;
   }
 }
 

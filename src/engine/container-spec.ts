@@ -185,9 +185,13 @@ function chooseLinux({ id, options, host, peer }: SpecInput): LinuxSpec {
   };
 }
 
-/** No other container may make itself the router of this one; and every address works from the first moment. */
+/**
+ * No other container may make itself the router of this one; and every address works from the first moment. `default` is what
+ * an interface begins with that a running container gets (network connect); eth0 may be there before it is written.
+ */
 function interfaceSysctls(kind: NetworkMode['kind'], { ipv6 }: HostFacts): Readonly<Record<string, string>> {
-  return kind === 'network' && ipv6.available
-    ? { 'net/ipv6/conf/eth0/accept_ra': '0', 'net/ipv6/conf/eth0/accept_dad': '0' }
-    : {};
+  if ((kind !== 'network' && kind !== 'none') || !ipv6.available) return {};
+  const links = kind === 'network' ? ['default', 'eth0'] : ['default'];
+  const names = links.flatMap((link) => [`${link}/accept_ra`, `${link}/accept_dad`]);
+  return Object.fromEntries(names.map((name) => [`net/ipv6/conf/${name}`, '0']));
 }

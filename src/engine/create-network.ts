@@ -6,7 +6,7 @@ import { dumpLinks, readLinks } from '../kernel/rtnetlink.ts';
 import { TsrunError } from '../lib/errors.ts';
 import { randomBytes } from '../lib/random.ts';
 import { chooseSubnets, type SubnetRequest, type TakenNetwork } from '../network/choose-subnets.ts';
-import { parseCidr } from '../network/ip-address.ts';
+import { type IpNetwork, parseCidr } from '../network/ip-address.ts';
 import type { Network } from '../network/network.ts';
 import { readHostAddresses, readHostRoutes } from '../network/pools.ts';
 import { checkRoot } from '../runtime/host-facts.ts';
@@ -118,7 +118,7 @@ function bridgeName(id: string, options: NetworkRequest['options']): string {
 
 function surroundings(others: readonly Network[]): {
   readonly taken: readonly TakenNetwork[];
-  readonly routes: ReturnType<typeof readHostRoutes>;
+  readonly routes: readonly IpNetwork[];
 } {
   const ours = others.flatMap(({ name, subnets }) =>
     subnets.flatMap(({ subnet }) => {

@@ -1,9 +1,9 @@
 /** `network connect` and `disconnect`: the cables of a container that runs. */
 import { unlinkSync, writeFileSync } from 'node:fs';
 import { NETLINK_ROUTE } from '../kernel/netlink.ts';
-import { sendNetlink } from '../kernel/netlink-door.ts';
+import { refusalOf, sendNetlink } from '../kernel/netlink-door.ts';
 import { setLinkUp } from '../kernel/rtnetlink.ts';
-import { errnoOf, TsrunError } from '../lib/errors.ts';
+import { TsrunError } from '../lib/errors.ts';
 import { readFileIfThere } from '../lib/files.ts';
 import { addressMessage, cableMessage, waysOut } from '../network/cable.ts';
 import type { Endpoint } from '../network/endpoint.ts';
@@ -145,7 +145,7 @@ function setWaysOut(endpoints: readonly Endpoint[], netns: string): void {
     try {
       sendNetlink({ protocol: NETLINK_ROUTE, netns }, [message], `make the route through ${gateway}`);
     } catch (error) {
-      if (!(error instanceof TsrunError) || errnoOf(error.cause) !== 'EEXIST') throw error;
+      if (refusalOf(error) !== 'EEXIST') throw error;
     }
   }
 }

@@ -1,18 +1,18 @@
 /** The bridge of a network on the host, without a container: made when the network is, and removed with it. */
+import { writeFileSync } from 'node:fs';
 import {
   NETLINK_NETFILTER,
   NETLINK_ROUTE,
   type NetlinkMessage,
   type NetlinkRequest,
 } from '../kernel/netlink.ts';
-import { sendNetlink } from '../kernel/netlink-door.ts';
+import { refusalOf, sendNetlink } from '../kernel/netlink-door.ts';
 import { transaction } from '../kernel/nftables.ts';
 import { deleteLink } from '../kernel/rtnetlink.ts';
-import { errnoOf, TsrunError } from '../lib/errors.ts';
-import { bridgeAddressMessage, bridgeMessage } from '../network/bridge.ts';
+import { bridgeAddressMessage, bridgeMessage, bridgeSysctls } from '../network/bridge.ts';
+import { readIpv6Host } from '../network/ipv6-host.ts';
 import type { Network } from '../network/network.ts';
-import { addElements, baseRules, networkElements, removeElements } from '../network/rules.ts';
-import { readRulesHost } from '../network/rules-host.ts';
+import { networkElements, removeElements } from '../network/rules.ts';
 
 /** Whatever of it was made goes again when a part is refused, as when there is a link of that name. */
 export function makeBridge(network: Network): void {
@@ -20,23 +20,22 @@ export function makeBridge(network: Network): void {
   sendNetlink({ protocol: NETLINK_ROUTE }, [link], tried(network));
   try {
     sendNetlink({ protocol: NETLINK_ROUTE }, addresses, tried(network));
+    setSysctls(network);
   } catch (error) {
     removeBridge(network);
     throw error;
   }
 }
 
-/** Makes what of the bridge and its rules is not there: all of it, when the machine has been restarted. */
+/** Makes what of the bridge is not there: all of it, when the machine has been restarted. */
 export function ensureBridge(network: Network): void {
   for (const message of bridgeMessages(network)) unless(['EEXIST'], NETLINK_ROUTE, [message], tried(network));
-  const rules = readRulesHost();
-  if (!rules.nftables) return;
-  const base = rules.rules === 'missing' ? baseRules() : [];
-  sendNetlink(
-    { protocol: NETLINK_NETFILTER },
-    transaction([...base, ...addElements(networkElements(network))]),
-    `make the rules of network ${network.name}`,
-  );
+  setSysctls(network);
+}
+
+function setSysctls({ bridge }: Network): void {
+  if (!readIpv6Host().available) return;
+  for (const { name, value } of bridgeSysctls(bridge)) writeFileSync(`/proc/sys/net/${name}`, value);
 }
 
 const tried = ({ name, bridge }: Network) => `make the bridge ${bridge} of network ${name}`;
@@ -71,7 +70,6 @@ function unless(expected: readonly string[], protocol: number, request: NetlinkR
   try {
     sendNetlink({ protocol }, request, tried);
   } catch (error) {
-    const errno = error instanceof TsrunError ? errnoOf(error.cause) : undefined;
-    if (!expected.includes(errno ?? '')) throw error;
+    if (!expected.includes(refusalOf(error) ?? '')) throw error;
   }
 }

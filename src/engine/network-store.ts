@@ -8,7 +8,7 @@ import { type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import { namesIn, readFileIfThere } from '../lib/files.ts';
 import { randomBytes } from '../lib/random.ts';
-import { parseCidr } from '../network/ip-address.ts';
+import { type IpNetwork, parseCidr } from '../network/ip-address.ts';
 import type { Network } from '../network/network.ts';
 import { chooseSubnet, readHostNetworks, uniqueLocalSubnet } from '../network/pools.ts';
 import type { EnginePaths } from './paths.ts';
@@ -89,7 +89,7 @@ export function draftDefaultNetwork(paths: EnginePaths): Network {
 }
 
 /** What a new network must not overlap: networks of the host, and those whose bridge is not there now. */
-export function takenNetworks(paths: EnginePaths): readonly ReturnType<typeof readHostNetworks>[number][] {
+function takenNetworks(paths: EnginePaths): readonly IpNetwork[] {
   const ours = listNetworks(paths).flatMap(({ subnets }) =>
     subnets.flatMap(({ subnet }) => parseCidr(subnet)?.network ?? []),
   );

@@ -53,7 +53,7 @@ function finishRemoval(paths: EnginePaths, network: Network): boolean {
 }
 
 /** Names of the containers that have addresses on a network, or ids where there is no name. */
-export function usersOf(paths: EnginePaths, network: Network): readonly string[] {
+function usersOf(paths: EnginePaths, network: Network): readonly string[] {
   const directory = networkLeases(paths.runRoot, network);
   const ids = namesIn(directory).flatMap((address) => {
     const text = parseAddress(address) && readFileIfThere(join(directory, address));

@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
-import { TsrunError } from '../lib/errors.ts';
+import { errnoOf, TsrunError } from '../lib/errors.ts';
 import { native } from './native.ts';
 import { decodeReplies, encodeRequest, type NetlinkReply, type NetlinkRequest } from './netlink.ts';
 
@@ -42,6 +42,11 @@ export function sendNetlink(target: NetlinkTarget, request: NetlinkRequest, trie
   } finally {
     for (const opened of [netns, file]) if (opened >= 0) closeSync(opened);
   }
+}
+
+/** The errno with which the kernel refused a request of sendNetlink; undefined for an error of another kind. */
+export function refusalOf(error: unknown): string | undefined {
+  return error instanceof TsrunError && error.code === 'NETLINK' ? errnoOf(error.cause) : undefined;
 }
 
 function refused(tried: string, errno: string, words: string): TsrunError {

@@ -18,7 +18,7 @@ export const NLM_F_DUMP = 0x300;
 const NLA_F_NESTED = 0x8000;
 const NLA_TYPE_MASK = 0x3fff;
 /** struct nlmsghdr: length, type, flags, sequence number, port. */
-export const MESSAGE_HEADER_SIZE = 16;
+const MESSAGE_HEADER_SIZE = 16;
 const ATTRIBUTE_HEADER_SIZE = 4;
 /** Before the messages of an encoded request: where a descriptor's number goes (0: nowhere), and which one of the plan. */
 export const REQUEST_PREFIX_SIZE = 8;

@@ -2,9 +2,9 @@
 import type { NetlinkMessage } from '../kernel/netlink.ts';
 import type { FdName } from '../kernel/ops.ts';
 import { newAddress, newRoute, newVeth } from '../kernel/rtnetlink.ts';
-import { parsed, toMac } from './bridge.ts';
+import { toMac } from './bridge.ts';
 import { bridgeIndex, type Endpoint, type EndpointAddress, insideIndex } from './endpoint.ts';
-import { toAddress } from './ip-address.ts';
+import { knownAddress, toAddress } from './ip-address.ts';
 
 /** One end at the bridge and up, the other in the namespace `netns`. */
 export function cableMessage({ network, inside, outside, mac }: Endpoint, netns: FdName): NetlinkMessage {
@@ -27,7 +27,7 @@ export function addressMessage(
   endpoint: Pick<Endpoint, 'inside'>,
   { address, prefix }: EndpointAddress,
 ): NetlinkMessage {
-  return newAddress(insideLink(endpoint), toAddress(parsed(address)), prefix);
+  return newAddress(insideLink(endpoint), toAddress(knownAddress(address)), prefix);
 }
 
 export interface WayOut {
@@ -39,7 +39,9 @@ export interface WayOut {
 export function waysOut(endpoints: readonly Endpoint[]): readonly WayOut[] {
   const ways = endpoints
     .filter(({ network }) => !network.internal)
-    .flatMap((endpoint) => endpoint.addresses.map(({ gateway }) => ({ endpoint, gateway: parsed(gateway) })));
+    .flatMap((endpoint) =>
+      endpoint.addresses.map(({ gateway }) => ({ endpoint, gateway: knownAddress(gateway) })),
+    );
   return ways
     .filter((way, i) => ways.findIndex(({ gateway }) => gateway.family === way.gateway.family) === i)
     .map(({ endpoint, gateway }) => {

@@ -6,8 +6,7 @@
 import type { NetlinkRequest } from '../kernel/netlink.ts';
 import { isAddress, isPort, setPort } from '../kernel/nft-statements.ts';
 import { newChain, newRule, newTable, transaction } from '../kernel/nftables.ts';
-import { parsed } from './bridge.ts';
-import { toAddress } from './ip-address.ts';
+import { knownAddress, toAddress } from './ip-address.ts';
 
 const TABLE = 'tsrun-dns';
 const CHAIN = 'output';
@@ -15,7 +14,7 @@ const CHAIN = 'output';
 const BEFORE_CONNTRACK = -300;
 
 export function dnsRules(server: string, shown: number, port: number): NetlinkRequest {
-  const address = toAddress(parsed(server));
+  const address = toAddress(knownAddress(server));
   return transaction([
     newTable(TABLE, 'names of containers'),
     newChain(TABLE, CHAIN, { type: 'filter', hook: 'output', priority: BEFORE_CONNTRACK }),

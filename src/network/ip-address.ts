@@ -21,6 +21,13 @@ export function parseAddress(text: string): IpAddress | undefined {
   return value === undefined ? undefined : { family: text.includes(':') ? AF_INET6 : AF_INET, value };
 }
 
+/** Of text that was checked, or written by tsrun; any other is a bug. */
+export function knownAddress(text: string): IpAddress {
+  const address = parseAddress(text);
+  if (address === undefined) throw new Error(`${text} is no address`);
+  return address;
+}
+
 /** `10.1.2.3/16` → the address and its network. Undefined when the text is no such thing. */
 export function parseCidr(
   text: string,

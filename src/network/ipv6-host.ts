@@ -12,11 +12,18 @@ export interface Ipv6Host {
 const CONF = '/proc/sys/net/ipv6/conf';
 const NOT_OUTWARD: ReadonlySet<string> = new Set(['all', 'default', 'lo']);
 
+/** Changes nothing. */
 export function readIpv6Host(): Ipv6Host {
   const value = (path: string) => readFileIfThere(`${CONF}/${path}`)?.trim();
   const available = value('all/disable_ipv6') === '0' && value('default/disable_ipv6') === '0';
   const forwarding = value('all/forwarding') === '1';
-  const advertised =
-    available && !forwarding ? namesIn(CONF).filter((name) => value(`${name}/accept_ra`) === '1') : [];
-  return { available, forwarding, advertised: advertised.filter((name) => !NOT_OUTWARD.has(name)) };
+  return {
+    available,
+    forwarding,
+    // A file for each interface: read only for a container on a network with IPv6.
+    get advertised() {
+      if (!available || forwarding) return [];
+      return namesIn(CONF).filter((name) => !NOT_OUTWARD.has(name) && value(`${name}/accept_ra`) === '1');
+    },
+  };
 }

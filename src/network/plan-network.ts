@@ -5,10 +5,10 @@ import type { FdName, Op, Tolerable } from '../kernel/ops.ts';
 import { AF_INET, AF_INET6, deleteAddress, setLinkUp } from '../kernel/rtnetlink.ts';
 import type { HostPath } from '../lib/brands.ts';
 import type { LinuxSpec } from '../spec/runtime.ts';
-import { bridgeAddressMessage, bridgeMessage, parsed } from './bridge.ts';
+import { bridgeAddressMessage, bridgeMessage, bridgeSysctls } from './bridge.ts';
 import { addressMessage, cableMessage, insideLink, waysOut } from './cable.ts';
 import type { Endpoint } from './endpoint.ts';
-import { toAddress } from './ip-address.ts';
+import { knownAddress, toAddress } from './ip-address.ts';
 import type { Ipv6Host } from './ipv6-host.ts';
 import { type DnsInput, planDns } from './plan-dns.ts';
 import type { RulesInput } from './plan-rules.ts';
@@ -109,7 +109,7 @@ function planBridge({ network, addresses }: Endpoint): readonly Op[] {
 
 function planForwarding(endpoints: readonly Endpoint[], ipv6: Ipv6Host): readonly Op[] {
   const families = new Set(
-    endpoints.flatMap((e) => e.addresses).map(({ address }) => parsed(address).family),
+    endpoints.flatMap((e) => e.addresses).map(({ address }) => knownAddress(address).family),
   );
   const ops: Op[] = [];
   if (families.has(AF_INET))
@@ -120,21 +120,13 @@ function planForwarding(endpoints: readonly Endpoint[], ipv6: Ipv6Host): readonl
         'The host passes packets on between the bridge and its other interfaces.',
       ),
     );
+  if (ipv6.available)
+    ops.push(
+      ...endpoints
+        .flatMap(({ network }) => bridgeSysctls(network.bridge))
+        .map(({ name, value, why }) => sysctl(name, value, why)),
+    );
   if (!families.has(AF_INET6)) return ops;
-  ops.push(
-    ...endpoints.flatMap(({ network }) => [
-      sysctl(
-        `ipv6/conf/${network.bridge}/accept_ra`,
-        '0',
-        'A container must not be able to become the router of the host by an advertisement (CVE-2020-13401).',
-      ),
-      sysctl(
-        `ipv6/conf/${network.bridge}/accept_dad`,
-        '0',
-        "Without a look for duplicates of its link-local address, the bridge asks for neighbours at once: packets from outside need no second's wait.",
-      ),
-    ]),
-  );
   if (ipv6.forwarding) return ops;
   return [
     ...ops,
@@ -188,7 +180,7 @@ function planAddressRemoval(endpoint: Endpoint): readonly Op[] {
     change(
       'rtnetlink-inside',
       `the end of ${address}`,
-      deleteAddress(link, toAddress(parsed(address)), prefix),
+      deleteAddress(link, toAddress(knownAddress(address)), prefix),
       'The namespace may outlive the container for a moment, and must not answer for an address that the next one has.',
     ),
   );

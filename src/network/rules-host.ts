@@ -1,8 +1,8 @@
 /** What the host can do with packets, and whether the rules are there. */
 import { NETLINK_NETFILTER, type NetlinkRequest } from '../kernel/netlink.ts';
-import { sendNetlink } from '../kernel/netlink-door.ts';
+import { refusalOf, sendNetlink } from '../kernel/netlink-door.ts';
 import { getTable, newTable, readTableComment, transaction } from '../kernel/nftables.ts';
-import { errnoOf, TsrunError } from '../lib/errors.ts';
+import { TsrunError } from '../lib/errors.ts';
 import {
   addElements,
   baseRules,
@@ -65,7 +65,7 @@ function ask(request: NetlinkRequest) {
   try {
     return { replies: sendNetlink({ protocol: NETLINK_NETFILTER }, request, 'ask for the rules of packets') };
   } catch (error) {
-    const errno = error instanceof TsrunError ? errnoOf(error.cause) : undefined;
+    const errno = refusalOf(error);
     if (errno === undefined) throw error;
     return { errno, replies: [] };
   }

@@ -58,6 +58,8 @@ test('a container that joins a network is found there, finds others, and leaves 
   expect(await web.ask(reaches('db'))).toBe('no\n');
   await tsrun.ok('network', 'connect', '--alias', 'www', 'back', 'web');
   expect(await web.ask('ls /sys/class/net')).toBe('eth0\neth1\nlo\n');
+  // No neighbour on the new network may become its router, nor that of the host (CVE-2020-13401).
+  expect(await web.ask('cat /proc/sys/net/ipv6/conf/eth1/accept_ra')).toBe('0\n');
   expect(await web.ask(reaches('db'))).toBe('yes\n');
   expect(await db.ask(reaches('web'))).toBe('yes\n');
   expect(await db.ask(reaches('www.back'))).toBe('yes\n');

@@ -1,6 +1,6 @@
 /** `tsrun network …`: what is made on disk and on the host, and what is said about it. */
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -58,6 +58,7 @@ test('a network is made, shown and removed, with its bridge', async () => {
   const [link] = links();
   expect(link?.ifname).toBe(`tsr-${id.slice(0, 11)}`);
   expect(link?.flags).toContain('UP');
+  expect(readFileSync(`/proc/sys/net/ipv6/conf/${link?.ifname}/accept_ra`, 'utf8')).toBe('0\n');
   expect(
     link?.addr_info
       .filter(({ scope }) => scope === 'global')

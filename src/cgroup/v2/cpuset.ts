@@ -2,8 +2,8 @@
 import type { ResourcesSpec } from '../../spec/runtime.ts';
 import { type Setting, setting } from '../setting.ts';
 
-export const ON_THESE_PROCESSORS = 'The processors that the container runs on.';
-export const ON_THESE_NODES = 'The memory nodes that its memory comes from.';
+const ON_THESE_PROCESSORS = 'The processors that the container runs on.';
+const ON_THESE_NODES = 'The memory nodes that its memory comes from.';
 
 export function cpusetSettings({ cpu = {} }: ResourcesSpec): readonly Setting[] {
   return [
