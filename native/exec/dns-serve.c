@@ -209,10 +209,11 @@ static int64_t idle_due(struct serving *s) {
   return next;
 }
 
-/* Descriptors are polled in this order: UDP, the TCP listener, connections, the tries of each forward. */
-enum { AT_CONNECTIONS = 2, AT_TRIES = AT_CONNECTIONS + MAX_CONNECTIONS, POLLED = AT_TRIES + MAX_FORWARDS * FORWARD_TRIES };
+/* Descriptors are polled in this order: UDP, the TCP listener, the process that is served, connections, the tries of each forward. */
+enum { AT_UNTIL = 2, AT_CONNECTIONS = 3, AT_TRIES = AT_CONNECTIONS + MAX_CONNECTIONS, POLLED = AT_TRIES + MAX_FORWARDS * FORWARD_TRIES };
 
-static void serve_once(struct serving *s) {
+/* Returns 0 when there is nobody left to serve. */
+static int serve_once(struct serving *s) {
   static struct pollfd fds[POLLED];
   struct forwarder *f = &s->server->forwarder;
   s->now_ms = now_ms();
@@ -220,10 +221,12 @@ static void serve_once(struct serving *s) {
   int place = free_place(s);
   fds[0] = (struct pollfd){.fd = s->server->udp, .events = POLLIN};
   fds[1] = (struct pollfd){.fd = place < 0 ? -1 : s->server->tcp, .events = POLLIN};
+  fds[AT_UNTIL] = (struct pollfd){.fd = s->server->until, .events = POLLIN};
   for (int i = 0; i < MAX_CONNECTIONS; i++) fds[AT_CONNECTIONS + i] = connection_wants(&s->connections[i]);
   for (int i = 0; i < MAX_FORWARDS * FORWARD_TRIES; i++)
     fds[AT_TRIES + i] = forward_wants(&f->forwards[i / FORWARD_TRIES], i % FORWARD_TRIES);
-  if (poll(fds, POLLED, next == INT64_MAX ? -1 : (int)(next - s->now_ms)) <= 0) return;
+  if (poll(fds, POLLED, next == INT64_MAX ? -1 : (int)(next - s->now_ms)) <= 0) return 1;
+  if (fds[AT_UNTIL].revents) return 0;
   s->now_ms = now_ms();
   /* Answers first: what is handled here must still be what was polled. */
   for (int i = 0; i < MAX_FORWARDS * FORWARD_TRIES; i++) {
@@ -235,6 +238,7 @@ static void serve_once(struct serving *s) {
     if (fds[AT_CONNECTIONS + i].revents && s->connections[i].fd == fds[AT_CONNECTIONS + i].fd) connection_ready(s, i);
   if (fds[0].revents) read_udp(s);
   if (fds[1].revents) take_connection(s, &s->connections[place]);
+  return 1;
 }
 
 void dns_serve(struct dns_server *server) {
@@ -243,5 +247,5 @@ void dns_serve(struct dns_server *server) {
   for (int i = 0; i < MAX_CONNECTIONS; i++) s.connections[i].fd = -1;
   server->forwarder.deliver = deliver;
   server->forwarder.context = &s;
-  for (;;) serve_once(&s);
+  while (serve_once(&s)) continue;
 }

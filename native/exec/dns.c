@@ -71,16 +71,19 @@ static int read_upstreams(struct run *r, uint64_t ref, struct forwarder *f) {
   return 0;
 }
 
-static void serve(void *server) { dns_serve(server); }
+static void serve(void *server) {
+  dns_serve(server);
+  _exit(0);
+}
 
 static int start(struct run *r, const struct plan_op *op, struct dns_server *server) {
   server->names.networks = fdopendir(fcntl(r->fds[op->f[DNS_NETWORKS]], F_DUPFD_CLOEXEC, 0));
   if (server->names.networks == NULL) return -errno;
   int directory = dirfd(server->names.networks);
-  int fds[] = {server->udp, server->tcp, directory};
+  int fds[] = {server->udp, server->tcp, directory, server->until};
   struct service service = {
-      .name = "tsrun-dns", .root = directory, .fds = fds, .n_fds = sizeof fds / sizeof *fds,
-      .calls = calls, .n_calls = sizeof calls / sizeof *calls, .serve = serve, .argument = server,
+      .name = "tsrun-dns", .root = directory, .fds = fds, .n_fds = server->until < 0 ? 3 : 4,
+      .outlives_helper = server->until >= 0, .calls = calls, .n_calls = sizeof calls / sizeof *calls, .serve = serve, .argument = server,
   };
   int started = service_start(r, &service);
   closedir(server->names.networks);
@@ -89,7 +92,8 @@ static int start(struct run *r, const struct plan_op *op, struct dns_server *ser
 
 int op_dns(struct run *r, const struct plan_op *op) {
   static struct dns_server server;
-  server = (struct dns_server){.udp = -1, .tcp = -1, .names.container = run_str(r, op->f[DNS_CONTAINER])};
+  uint64_t until = op->f[DNS_UNTIL];
+  server = (struct dns_server){.until = until == TSR_NO_FD ? -1 : r->fds[until], .udp = -1, .tcp = -1, .names.container = run_str(r, op->f[DNS_CONTAINER])};
   int error = read_upstreams(r, op->f[DNS_UPSTREAMS], &server.forwarder);
   if (error == 0) error = sockets_in(r->fds[op->f[DNS_NETNS]], (uint16_t)op->f[DNS_PORT], &server.udp, &server.tcp);
   if (error == 0) error = start(r, op, &server);

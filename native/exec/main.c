@@ -1,4 +1,4 @@
-/* tsrun-exec: runs an encoded plan.
+/* tsrun-exec: runs an encoded plan: a container, or, without clone3, a change to one that runs.
  *
  *   tsrun-exec run PLAN REPORT     two descriptors: the sealed plan, and the memory to report in
  *   tsrun-exec check               reads plans, each after its length in 4 bytes, and says of each in a line what is
@@ -109,10 +109,12 @@ static int run(const char *plan_fd, const char *report_fd) {
 
   int walked = run_walk(&r);
   if (r.is_child) _exit(EXIT_ENGINE); /* only a failed op comes back here in the child */
-  if (walked == 0) await_exec(&r);
+  if (walked == 0 && r.child > 0) await_exec(&r);
   int failed = report->state == STATE_FAILED;
   if (failed) {
     end_child(&r);
+  } else if (r.child <= 0) {
+    report->state = STATE_ENDED; /* a plan without a process of its own is done */
   } else {
     report->state = STATE_RUNNING;
     monitor_serve(&r);

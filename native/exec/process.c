@@ -110,6 +110,18 @@ int op_open_process(struct run *r, const struct plan_op *op) {
   return run_store(r, op->f[OPEN_PROCESS_INTO], fd);
 }
 
+int op_open_pidfd(struct run *r, const struct plan_op *op) {
+  pid_t pid = (pid_t)op->f[OPEN_PIDFD_PID];
+  int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (fd < 0) return -errno;
+  /* After the open: should the process end from here on, the descriptor says so. */
+  if (process_start_time(pid) != op->f[OPEN_PIDFD_STARTED]) {
+    close(fd);
+    return -ESRCH;
+  }
+  return run_store(r, op->f[OPEN_PIDFD_INTO], fd);
+}
+
 /* Messages between the two processes, one direction each:
  *   host  → child   "go"            op release_child, awaited by await_host
  *   child → host    a descriptor    op send_fd, awaited by receive_fd

@@ -70,9 +70,11 @@ static int give_up_rights(const struct service *s, pid_t helper) {
   if (error < 0) return error;
   if (chroot(".") < 0 || setgroups(0, NULL) < 0) return -errno;
   if (setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0) return -errno;
-  /* After the change of user, which clears it; and a helper that died just before would send no signal any more. */
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) return -errno;
-  if (getppid() != helper) return -ESRCH;
+  if (!s->outlives_helper) {
+    /* After the change of user, which clears it; and a helper that died just before would send no signal any more. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) return -errno;
+    if (getppid() != helper) return -ESRCH;
+  }
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -errno;
   return 0;
 }
@@ -109,7 +111,7 @@ int service_start(struct run *r, const struct service *service) {
   if (pid < 0) error = -errno;
   close(pipe_fds[1]);
   if (pid > 0) {
-    r->services[r->n_services++] = pid;
+    if (!service->outlives_helper) r->services[r->n_services++] = pid;
     ssize_t n;
     do n = read(pipe_fds[0], &error, sizeof error);
     while (n < 0 && errno == EINTR);

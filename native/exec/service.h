@@ -1,4 +1,4 @@
-/* Small processes of the helper's own that serve a container from outside: they have given up all rights and end with it. */
+/* Small processes that serve a container from outside: they have given up all rights. */
 #ifndef SERVICE_H
 #define SERVICE_H
 #include <stddef.h>
@@ -11,6 +11,8 @@ struct service {
   /* Its descriptors; standard input, output and error are /dev/null, all others are closed. Gets sorted. */
   int *fds;
   size_t n_fds;
+  /* Ends with another process than the helper, which `serve` watches. */
+  int outlives_helper;
   /* The system calls it may make; any other is EPERM. */
   const int *calls;
   size_t n_calls;
@@ -22,7 +24,7 @@ struct service {
 /* Returns 0 once it serves, with no right left; or -errno. The caller's copies of its descriptors stay open. */
 int service_start(struct run *r, const struct service *service);
 
-/* Kills and reaps all of them. */
+/* Kills and reaps those that end with the helper. */
 void services_end(struct run *r);
 
 #endif

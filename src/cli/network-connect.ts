@@ -36,10 +36,5 @@ function run(args: readonly string[], { paths }: Context): number {
     ...(ip === undefined ? {} : { ip }),
     ...(ip6 === undefined ? {} : { ip6 }),
   });
-  const { mode } = container.record.network;
-  if (!network.isDefault && (mode.kind !== 'network' || mode.name === 'bridge'))
-    process.stderr.write(
-      `tsrun: container ${container.record.name} was started without a network that has names: it is found by name, and itself finds nobody\n`,
-    );
   return 0;
 }

@@ -39,6 +39,15 @@ export function writeEngineFiles(dir: HostPath, input: FilesInput): void {
     writeFileSync(`${dir}/${file}`, text, { mode: 0o644 });
 }
 
+/** /etc/resolv.conf of a container that runs: in place, for the file is bound into it. */
+export function rewriteResolvConf(
+  dir: HostPath,
+  options: NetworkOptions,
+  endpoints: readonly Endpoint[],
+): void {
+  writeFileSync(`${dir}/resolv.conf`, resolvers({ options, endpoints }));
+}
+
 /** On the host's network the names are the host's; without any network, its own name is on the loopback. */
 function hosts({ hostname, options, endpoints }: FilesInput): string {
   const entries = options.hosts.flatMap((entry) => resolveEntry(entry, options, endpoints));
@@ -79,20 +88,14 @@ const RESOLV_CONF = '/etc/resolv.conf';
 /** Where systemd-resolved writes the resolvers that it asks itself. */
 const RESOLVED_CONF = '/run/systemd/resolve/resolv.conf';
 
-function resolvers({ options, endpoints }: FilesInput): string {
+function resolvers({ options, endpoints }: Pick<FilesInput, 'options' | 'endpoints'>): string {
   const host = readFileIfThere(RESOLV_CONF) ?? '';
   const asked = options.dns.length + options.dnsSearch.length + options.dnsOptions.length > 0;
-  switch (options.mode.kind) {
-    case 'host':
-      return asked ? resolvConf(host, options, true) : host;
-    case 'none':
-      return asked ? resolvConf('', options, false) : '';
-    default: {
-      if (endpoints.some(({ network }) => !network.isDefault))
-        return ownResolvConf(host, DNS_ADDRESS, options);
-      const ipv6 = endpoints.some(({ addresses }) => addresses.some(({ address }) => address.includes(':')));
-      const text = asksOnlyItself(host) ? (readFileIfThere(RESOLVED_CONF) ?? host) : host;
-      return resolvConf(text, options, ipv6);
-    }
-  }
+  const { kind } = options.mode;
+  if (kind === 'host') return asked ? resolvConf(host, options, true) : host;
+  if (kind === 'none' && endpoints.length === 0) return asked ? resolvConf('', options, false) : '';
+  if (endpoints.some(({ network }) => !network.isDefault)) return ownResolvConf(host, DNS_ADDRESS, options);
+  const ipv6 = endpoints.some(({ addresses }) => addresses.some(({ address }) => address.includes(':')));
+  const text = asksOnlyItself(host) ? (readFileIfThere(RESOLVED_CONF) ?? host) : host;
+  return resolvConf(text, options, ipv6);
 }

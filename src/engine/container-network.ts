@@ -24,7 +24,7 @@ import {
   releaseLeases,
 } from '../network/leases.ts';
 import type { Network } from '../network/network.ts';
-import { chooseUpstreams } from '../network/plan-dns.ts';
+import { chooseUpstreams, type DnsInput } from '../network/plan-dns.ts';
 import type { NetworkInput } from '../network/plan-network.ts';
 import type { RulesInput } from '../network/plan-rules.ts';
 import { readRulesHost } from '../network/rules-host.ts';
@@ -37,6 +37,8 @@ import { type EnginePaths, runDir } from './paths.ts';
 /** What is known of the network of a running container, in its run directory: network.json. */
 export interface NetworkRecord extends ContainerPorts {
   readonly endpoints: readonly Endpoint[];
+  /** Whether it has a DNS server, which stays until the container ends. */
+  readonly dns: boolean;
 }
 
 /** Who comes to a network. */
@@ -67,16 +69,23 @@ export function connectContainer(
   if (network.isDefault) return input;
   if (connected.take && readNetwork(paths, network.name)?.id !== network.id)
     throw removedMeanwhile(paths, id, network);
+  return { ...input, dns: chooseDns(paths, connected, [endpoint], rules.host.nftables) };
+}
+
+/** The DNS server of a container on these networks. */
+export function chooseDns(
+  paths: EnginePaths,
+  { id, options }: Pick<Connected, 'id' | 'options'>,
+  endpoints: readonly Endpoint[],
+  nftables: boolean,
+): DnsInput {
   const host = readFileIfThere('/etc/resolv.conf') ?? '';
-  const upstreams = chooseUpstreams(options.dns, host, network.internal);
+  const internal = endpoints.every(({ network }) => network.internal);
   return {
-    ...input,
-    dns: {
-      leases: leasesDirectory(paths.runRoot),
-      containerId: id,
-      upstreams,
-      nftables: rules.host.nftables,
-    },
+    leases: leasesDirectory(paths.runRoot),
+    containerId: id,
+    upstreams: chooseUpstreams(options.dns, host, internal),
+    nftables,
   };
 }
 
@@ -102,7 +111,8 @@ function chooseRules(
 }
 
 function recordOf(endpoint: Endpoint, { host, container, ports }: RulesInput): NetworkRecord {
-  return { endpoints: [endpoint], container, ports, proxied: !host.nftables };
+  const dns = !endpoint.network.isDefault;
+  return { endpoints: [endpoint], container, ports, proxied: !host.nftables, dns };
 }
 
 /** removeNetwork says who looks first. What this process made again of the network goes. */

@@ -2,6 +2,7 @@
 import { unlinkSync, writeFileSync } from 'node:fs';
 import { NETLINK_ROUTE } from '../kernel/netlink.ts';
 import { refusalOf, sendNetlink } from '../kernel/netlink-door.ts';
+import { realDoor } from '../kernel/real-door.ts';
 import { setLinkUp } from '../kernel/rtnetlink.ts';
 import { TsrunError } from '../lib/errors.ts';
 import { readFileIfThere } from '../lib/files.ts';
@@ -10,9 +11,13 @@ import type { Endpoint } from '../network/endpoint.ts';
 import { readIpv6Host } from '../network/ipv6-host.ts';
 import { parseLease } from '../network/lease-format.ts';
 import type { Network } from '../network/network.ts';
+import { planLateDns } from '../network/plan-dns.ts';
 import type { PortBinding } from '../network/published-port.ts';
-import { makeNetworkRules } from '../network/rules-host.ts';
+import { makeNetworkRules, readRulesHost } from '../network/rules-host.ts';
+import { launch } from '../runtime/launch.ts';
+import { rewriteResolvConf } from './container-files.ts';
 import {
+  chooseDns,
   chooseEndpoint,
   joinedMark,
   leaseFiles,
@@ -27,7 +32,7 @@ import { recordedElements, unpublishPorts } from './container-ports.ts';
 import type { Container } from './container-store.ts';
 import { ensureBridge } from './network-bridge.ts';
 import { lockNetworks } from './network-store.ts';
-import type { EnginePaths } from './paths.ts';
+import { containerDir, type EnginePaths } from './paths.ts';
 
 /** What `network connect` can ask for. */
 export type JoinOptions = Pick<NetworkOptions, 'aliases' | 'ip' | 'ip6'>;
@@ -67,12 +72,29 @@ export function joinNetwork(
     makeNetworkRules(network, listNetworkRecords(paths).flatMap(recordedElements));
     ensureBridge(network);
     plugIn(endpoint, netns);
-    writeNetworkRecord(paths, record.id, { ...before, endpoints: [...endpoints, endpoint] });
-    setWaysOut([...endpoints, endpoint], netns);
+    const joined = [...endpoints, endpoint];
+    const dns = before.dns || !network.isDefault;
+    writeNetworkRecord(paths, record.id, { ...before, endpoints: joined, dns });
+    setWaysOut(joined, netns);
+    if (dns && !before.dns) startDns(paths, container, joined);
+    rewriteResolvConf(containerDir(paths, record.id), record.network, joined);
   } catch (error) {
     unplug(paths, record.id, endpoint);
+    writeNetworkRecord(paths, record.id, before);
     throw error;
   }
+}
+
+/** For a container that was started without one: on the default network nobody is found by name. */
+function startDns(
+  paths: EnginePaths,
+  { record, state }: Container,
+  endpoints: NetworkRecord['endpoints'],
+): void {
+  if (state.status !== 'running') throw new Error(`container ${record.name} does not run`);
+  const asked = { id: record.id, options: record.network };
+  const dns = chooseDns(paths, asked, endpoints, readRulesHost().nftables);
+  launch(planLateDns(dns, state.process), realDoor, `start a DNS server for container ${record.name}`);
 }
 
 export function leaveNetwork(paths: EnginePaths, container: Container, network: Network): void {
@@ -95,6 +117,7 @@ export function leaveNetwork(paths: EnginePaths, container: Container, network: 
   const ports = before.ports.filter((port) => !leadHere(port));
   writeNetworkRecord(paths, record.id, { ...before, ports, endpoints: others });
   setWaysOut(others, netns);
+  rewriteResolvConf(containerDir(paths, record.id), record.network, others);
 }
 
 const noNetwork = (container: string): NetworkRecord => ({
@@ -102,6 +125,7 @@ const noNetwork = (container: string): NetworkRecord => ({
   container,
   ports: [],
   proxied: false,
+  dns: false,
 });
 
 /** The file of the container's network namespace, which must be its own. */

@@ -101,6 +101,8 @@ export const OPS = {
   execve: { code: 56, fields: { args: 'strings', env: 'strings' } },
   /** The directory of a process in /proc. ESRCH when the process that began at `started` (field 22 of stat) is gone. */
   open_process: { code: 57, fields: { into: 'into', pid: 'u64', started: 'u64' } },
+  /** A pidfd of it, which becomes readable when the process ends: pidfd_open(2). ESRCH as above. */
+  open_pidfd: { code: 58, fields: { into: 'into', pid: 'u64', started: 'u64' } },
 
   // credentials
   drop_bounding: { code: 60, fields: { keep: 'u64' } },
@@ -125,11 +127,11 @@ export const OPS = {
   /**
    * Starts the DNS server of a container: at 127.0.0.11:`port` in `netns`, for the names in the leases below `networks` on the
    * networks of `container` (a container id); it passes other questions on to `upstreams` (addresses, up to three), from the
-   * network namespace of the helper. It ends with the helper.
+   * network namespace of the helper. It ends with the process of the pidfd `until`, or with the helper where that is left out.
    */
   dns: {
     code: 95,
-    fields: { netns: 'fd', port: 'u64', networks: 'fd', container: 'str', upstreams: 'strings' },
+    fields: { netns: 'fd', port: 'u64', networks: 'fd', container: 'str', upstreams: 'strings', until: 'at' },
   },
   /** Removes `path` if it is a link to the same file as `as`. */
   unlink_same: { code: 96, fields: { path: 'str', as: 'str' } },

@@ -1,7 +1,7 @@
 /** The DNS server of a container on networks with names. docs/decisions/dns.md. */
 import * as K from '../kernel/constants.ts';
 import { NETLINK_NETFILTER } from '../kernel/netlink.ts';
-import type { Op } from '../kernel/ops.ts';
+import type { Op, Plan } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
 import { dnsRules } from './dns-rules.ts';
 import { parseAddress } from './ip-address.ts';
@@ -42,6 +42,40 @@ export function chooseUpstreams(
 /** `fe80::1%eth0` is one too, on that link of the host. */
 function isAddress(text: string): boolean {
   return parseAddress(text.replace(/%[^%]+$/, '')) !== undefined;
+}
+
+/**
+ * A plan that gives a container that runs a server of its own: it ends with `process`, the first one of the container, for the
+ * helper of the container does not know it.
+ */
+export function planLateDns(
+  dns: DnsInput,
+  process: { readonly pid: number; readonly started: bigint },
+): Plan {
+  const ops: readonly Op[] = [
+    {
+      op: 'open_pidfd',
+      into: 'container-process',
+      pid: process.pid,
+      started: process.started,
+      why: 'The server ends when this process does.',
+    },
+    {
+      op: 'open',
+      into: 'container-network',
+      path: `/proc/${process.pid}/ns/net`,
+      flags: K.O_RDONLY,
+      mode: 0,
+      resolve: 0,
+      why: 'The network namespace in which it answers.',
+    },
+    ...planDns(dns).map((op): Op => (op.op === 'dns' ? { ...op, until: 'container-process' } : op)),
+  ];
+  return {
+    groups: [{ who: 'host', title: 'A DNS server for a container that runs', ops }],
+    monitor: { interactive: false },
+    reporter: [],
+  };
 }
 
 /** `container-network` is open. */

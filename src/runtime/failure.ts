@@ -21,12 +21,13 @@ export interface Explanation {
   readonly exitCode?: number;
 }
 
-export function failureToError(failure: Failure): TsrunError {
+/** `tried` completes "Cannot …". */
+export function failureToError(failure: Failure, tried = 'start the container'): TsrunError {
   const name = errnoName(failure.errno);
   const known = explainCgroup(failure.op, name) ?? explain(failure.op, name, failure.detail);
   const { message, hint, exitCode } = known ?? general(failure, name);
   // Names in it are the image's or the container's: none of them may steer the terminal of the reader.
-  return new TsrunError('START_FAILED', escapeForTerminal(`Cannot start the container: ${message}`), {
+  return new TsrunError('START_FAILED', escapeForTerminal(`Cannot ${tried}: ${message}`), {
     exitCode: exitCode ?? EXIT_ENGINE,
     ...(hint === undefined ? {} : { hint }),
   });
@@ -54,6 +55,8 @@ function explain(op: Op, errno: string, detail: string): Explanation | undefined
       return explainNetlink(`${op.what}`, errno, detail);
     case 'open_process':
       return errno === 'ESRCH' ? { message: 'the container whose namespace it shares has ended' } : undefined;
+    case 'open_pidfd':
+      return errno === 'ESRCH' ? { message: 'the container has ended' } : undefined;
     case 'unshare':
       return errno === 'EINVAL' && op.flags === CLONE_NEWTIME
         ? { message: 'this kernel has no time namespaces', hint: 'use a kernel with CONFIG_TIME_NS' }

@@ -136,6 +136,7 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   clone3: [once('clone3')],
   open_child_proc: [once('open', 'openat')],
   open_process: [once('open', 'openat'), once('open', 'openat'), once('read')],
+  open_pidfd: [once('pidfd_open'), once('open', 'openat'), once('read')],
   release_child: [once('sendto')],
   await_host: [once('recvfrom')],
   send_fd: [once('sendmsg')],

@@ -7,6 +7,7 @@ type ProcessOps =
   | 'clone3'
   | 'open_child_proc'
   | 'open_process'
+  | 'open_pidfd'
   | 'release_child'
   | 'await_host'
   | 'send_fd'
@@ -92,6 +93,7 @@ export const PROCESSES: Translations<ProcessOps> = {
     );
     sh.assign(op.into, `/proc/${op.pid}`);
   },
+  open_pidfd: (op, sh) => sh.impossible(op, 'it has no pidfd.'),
   release_child: (_op, sh) => sh.line('echo go >&6'),
   await_host: (_op, sh) => sh.line('read -r go <&5'),
   send_fd: (op, sh) => sh.impossible(op, 'it has no way to hand a descriptor to another process.'),

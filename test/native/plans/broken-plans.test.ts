@@ -227,10 +227,9 @@ describe('the header is refused', () => {
   test('with any other number of ops', () => {
     const counts = Array.from({ length: 2 * ops.length }, (_, i) => i).filter((i) => i !== ops.length);
     const said = verdicts(counts.map((count) => changed(encoded, (b) => b.writeUInt32LE(count, 12))));
-    // With fewer ops the records left out are data, and a plan without its end is a plan: but only with its clone.
-    const clone = ops.findIndex((op) => op.op === 'clone3');
+    // With fewer ops the records left out are data, and a plan without its end is a plan.
     counts.forEach((count, i) => {
-      if (count <= clone || count > ops.length) expect(said[i], `${count} ops`).not.toBe('sound');
+      if (count === 0 || count > ops.length) expect(said[i], `${count} ops`).not.toBe('sound');
     });
   });
 });
@@ -279,8 +278,8 @@ describe('the order of ops is refused', () => {
     expect(verdict(group('child', setsid), group('host', clone))).toBe('an op of the child before clone3');
   });
 
-  test('without clone3', () => {
-    expect(verdict(group('host', setsid))).toBe('no clone3');
+  test('but a plan without clone3 is sound: it changes something of a container that runs', () => {
+    expect(verdict(group('host', setsid))).toBe('sound');
   });
 
   test.each(['host', 'cleanup', 'undo'] as const)('with execve as an op of %s', (who) => {

@@ -70,6 +70,7 @@ test('what a shell cannot do at all is this, and nothing has joined it unnoticed
     'prctl',
     'personality',
     'join_session_keyring',
+    'open_pidfd',
     'seccomp',
     'open_pty_peer',
     'set_controlling_tty',
