@@ -1,6 +1,6 @@
 /** Resource limits of the process. setrlimit(2). */
 import type { Op } from '../kernel/ops.ts';
-import type { RlimitSpec } from '../spec/runtime.ts';
+import type { Int64, RlimitSpec } from '../spec/runtime.ts';
 import { rlimitNumber } from './rlimits.ts';
 
 /** `mayRaise`: whether the caller has CAP_SYS_RESOURCE, without which no hard limit can be raised. */
@@ -18,6 +18,6 @@ export function planRlimits(rlimits: readonly RlimitSpec[], mayRaise: boolean): 
 }
 
 /** RLIM_INFINITY is all ones; people and JSON write -1. */
-function unlimited(value: number): bigint {
+function unlimited(value: Int64): bigint {
   return value < 0 ? 0xffffffffffffffffn : BigInt(value);
 }

@@ -186,6 +186,10 @@ export function requireListener(section: LinuxSeccomp, path: string): void {
         hint: 'the container would wait for its supervisor before it could start; list the calls instead',
       },
     );
+  if (section.listenerMetadata && !section.listenerPath)
+    throw new TsrunError('SECCOMP_NOTIFY', `${path}.listenerMetadata is set without a listenerPath`, {
+      hint: 'give the unix socket of the supervisor as listenerPath, or leave both out',
+    });
   const notifies = section.syscalls?.some((rule) => rule.action === 'SCMP_ACT_NOTIFY');
   if (notifies && !section.listenerPath)
     throw new TsrunError('SECCOMP_NOTIFY', `${path} uses SCMP_ACT_NOTIFY without a listenerPath`, {

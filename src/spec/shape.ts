@@ -27,6 +27,37 @@ export function readString(value: unknown, path: string): string {
   throw wrongShape(value, path, 'a string');
 }
 
+/** A string for the kernel or a file: without a NUL, at which C would end it. */
+export function readText(value: unknown, path: string): string {
+  const text = readString(value, path);
+  if (!text.includes('\0')) return text;
+  throw wrongShape(value, path, 'a string without NUL');
+}
+
+/** Text that may be left out, or empty, which is the same: Go programs write "" for a field that nobody set. */
+export function readOptionalText(value: unknown, path: string): string | undefined {
+  return readOptional(value, path, readText) || undefined;
+}
+
+export function readBoolean(value: unknown, path: string): boolean {
+  if (typeof value === 'boolean') return value;
+  throw wrongShape(value, path, 'true or false');
+}
+
+export function readTexts(value: unknown, path: string): readonly string[] {
+  return readList(value, path, readText);
+}
+
+/** An object as a map: every property of it is read by `readItem`. */
+export function readMap<T>(
+  value: unknown,
+  path: string,
+  readItem: (item: unknown, path: string) => T,
+): Readonly<Record<string, T>> {
+  const entries = Object.entries(readObject(value, path));
+  return Object.fromEntries(entries.map(([key, item]) => [key, readItem(item, `${path}.${key}`)]));
+}
+
 /** A string that is one of `words`. */
 export function readWord<const W extends string>(value: unknown, path: string, words: readonly W[]): W {
   const found = words.find((word) => word === value);
@@ -34,10 +65,19 @@ export function readWord<const W extends string>(value: unknown, path: string, w
   throw wrongShape(value, path, `one of ${words.join(', ')}`);
 }
 
+/** An integer from `min` to `max`. */
+export function readInt(value: unknown, path: string, min: number, max: number): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+  throw wrongShape(value, path, `an integer from ${min} to ${max}`);
+}
+
 /** An integer from 0 to `max`. */
 export function readUint(value: unknown, path: string, max: number): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max) return value;
-  throw wrongShape(value, path, `an integer from 0 to ${max}`);
+  return readInt(value, path, 0, max);
+}
+
+export function readUint32(value: unknown, path: string): number {
+  return readUint(value, path, 2 ** 32 - 1);
 }
 
 /** Any integer of 64 unsigned bits. A number past 2^53 has lost its exact value and is refused; see exact-json.ts. */

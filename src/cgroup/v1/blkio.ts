@@ -19,11 +19,14 @@ export function blkioSettings({ blockIO = {} }: ResourcesSpec): readonly Setting
       String,
       'Who wants the same disk gets it in proportion to the weights, where the bfq scheduler serves it.',
     ),
-    ...(blockIO.weightDevice ?? []).map(({ major, minor, weight }) => ({
-      file: 'blkio.bfq.weight_device',
-      value: `${major}:${minor} ${weight}`,
-      why: `The weight on the device ${major}:${minor} alone.`,
-    })),
+    ...(blockIO.weightDevice ?? []).flatMap(({ major, minor, weight }) =>
+      setting(
+        weight || undefined,
+        'blkio.bfq.weight_device',
+        (own) => `${major}:${minor} ${own}`,
+        `The weight on the device ${major}:${minor} alone.`,
+      ),
+    ),
     ...THROTTLES.flatMap(([name, file, words]) =>
       (blockIO[name] ?? []).map(({ major, minor, rate }) => ({
         file,

@@ -18,7 +18,9 @@ export function ioSettings({ blockIO = {} }: ResourcesSpec): readonly Setting[] 
 function weights({ weight, weightDevice = [] }: BlockIoSpec): readonly Setting[] {
   const asked = [
     ...(weight ? [{ device: 'default', weight }] : []),
-    ...weightDevice.map((one) => ({ device: `${one.major}:${one.minor}`, weight: one.weight })),
+    ...weightDevice.flatMap(({ major, minor, weight: own }) =>
+      own ? [{ device: `${major}:${minor}`, weight: own }] : [],
+    ),
   ];
   return asked.flatMap((one): readonly Setting[] => [
     {
