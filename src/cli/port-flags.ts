@@ -19,14 +19,12 @@ export function portOptions(
   { kind }: NetworkMode,
   syntax: Syntax,
 ): PortOptions {
-  if (kind !== 'network' && (flags.publish.length > 0 || flags['publish-all'])) {
-    const reason = {
-      none: 'has no network',
-      host: 'has all ports of the host',
-      container: 'has that of another one',
-    };
-    throw usage(syntax, `ports cannot be published for a container that ${reason[kind]}`);
-  }
+  const publishes = flags.publish.length > 0 || flags['publish-all'];
+  if (kind === 'container' && (publishes || flags.expose.length > 0))
+    throw usage(
+      syntax,
+      `conflicting options: port ${publishes ? 'publishing' : 'exposing'} and the container type network mode: ports are those of the container whose network is shared`,
+    );
   return {
     publish: flags.publish.flatMap(parsePublish),
     expose: flags.expose.flatMap(parseExposed),

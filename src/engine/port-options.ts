@@ -2,6 +2,7 @@
 import { TsrunError } from '../lib/errors.ts';
 import { formatAddress, parseAddress } from '../network/ip-address.ts';
 import type { ContainerPort, PortProtocol } from '../network/published-port.ts';
+import type { NetworkMode, PortOptions } from './container-options.ts';
 
 /** One port of a container to be published. */
 export interface PortRequest extends ContainerPort {
@@ -52,6 +53,15 @@ export function parseExposed(text: string): readonly ContainerPort[] {
     port: range.first + i,
     protocol: parseProtocol(protocol, text),
   }));
+}
+
+/** Docker's warning, and for `none` too: nobody who asked for a port should wait for it. */
+export function discardedPorts(
+  { kind }: NetworkMode,
+  { publish, publishAll }: PortOptions,
+): readonly string[] {
+  if ((kind !== 'host' && kind !== 'none') || (publish.length === 0 && !publishAll)) return [];
+  return [`published ports are discarded when using ${kind} network mode`];
 }
 
 const oneOf = (port: number): PortRange => ({ first: port, last: port });

@@ -29,6 +29,7 @@ import {
   planDraft,
 } from './draft-container.ts';
 import { containerDir, type EnginePaths, prepareRoots } from './paths.ts';
+import { discardedPorts } from './port-options.ts';
 
 export interface PreparedContainer {
   readonly plan: Plan;
@@ -81,7 +82,8 @@ export async function prepareContainer(
       ports: { publish: options.ports.publish, exposed: exposedOf(draft) },
       spec,
     });
-    return { plan, warnings: warningsOf(network) };
+    const discarded = discardedPorts(options.network.mode, options.ports);
+    return { plan, warnings: [...discarded, ...warningsOf(network)] };
   } catch (error) {
     removeContainer(paths, { id, name, cgroups: undefined });
     throw FULL.has(errnoOf(error) ?? '') ? diskFull(paths, error) : error;

@@ -164,19 +164,24 @@ describe('a published port', () => {
     expect(ask('127.0.0.1', 8080)).toMatch(/^web saw /);
   });
 
-  test.each(['none', 'host', 'container:other'])('is refused with --network %s', async (network) => {
-    const { code, stderr } = await tsrun.run(
-      'run',
-      '--rm',
-      '--network',
-      network,
-      '-p',
-      '80',
-      'busybox',
-      'true',
-    );
+  test.each(['none', 'host'])('is discarded with --network %s, and a warning says so', async (network) => {
+    const words = ['run', '--rm', '--network', network, '-p', '8080:80', 'busybox', 'true'];
+    const { code, stderr } = await tsrun.run(...words);
+    expect([code, stderr]).toEqual([
+      0,
+      `tsrun: warning: published ports are discarded when using ${network} network mode\n`,
+    ]);
+  });
+
+  test.each([
+    [['-p', '80'], 'publishing'],
+    [['-P'], 'publishing'],
+    [['--expose', '80'], 'exposing'],
+  ])("is refused where the network is another container's: %j", async (flags, tried) => {
+    const words = ['run', '--rm', '--network', 'container:other', ...flags, 'busybox', 'true'];
+    const { code, stderr } = await tsrun.run(...words);
     expect(code).toBe(125);
-    expect(stderr).toContain('ports cannot be published for a container that has');
+    expect(stderr).toContain(`conflicting options: port ${tried} and the container type network mode`);
   });
 });
 
