@@ -7,8 +7,8 @@ import {
   formatHostPort,
   type PortBinding,
 } from '../network/published-port.ts';
-import { networkElements, portElements, type RuleElement } from '../network/rules.ts';
-import { removeRules } from '../network/rules-host.ts';
+import { flowTargets, networkElements, portElements, type RuleElement } from '../network/rules.ts';
+import { removeFlows, removeRules } from '../network/rules-host.ts';
 import type { ContainerDefaults } from '../spec/image.ts';
 import { choosePorts, type PortChoice } from './choose-ports.ts';
 import type { PortOptions } from './container-options.ts';
@@ -65,5 +65,7 @@ export function recordedElements(
 
 /** For a container whose helper was killed. */
 export function unpublishPorts({ container, ports, proxied }: ContainerPorts): void {
-  if (!proxied && ports.length > 0) removeRules(portElements(container, ports));
+  if (proxied || ports.length === 0) return;
+  removeRules(portElements(container, ports));
+  removeFlows(flowTargets(ports));
 }

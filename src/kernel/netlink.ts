@@ -155,9 +155,11 @@ class Writer {
 
 /** One line a message: `RTM_NEWLINK ifi_index=3 IFLA_MASTER=2`. */
 export function describeMessage({ name, flags, shown, attributes }: NetlinkMessage): string {
-  const exclusive = flags & NLM_F_EXCL ? ['NLM_F_EXCL'] : [];
+  // NLM_F_EXCL is a bit of NLM_F_DUMP, which asks and makes nothing.
+  const dump = (flags & (NLM_F_DUMP | NLM_F_CREATE)) === NLM_F_DUMP;
+  const shownFlags = dump ? ['NLM_F_DUMP'] : flags & NLM_F_EXCL ? ['NLM_F_EXCL'] : [];
   const header = Object.entries(shown ?? {}).map(([field, value]) => `${field}=${value}`);
-  return [name, ...exclusive, ...header, ...attributes.map(describeAttribute)].join(' ');
+  return [name, ...shownFlags, ...header, ...attributes.map(describeAttribute)].join(' ');
 }
 
 function describeAttribute({ name, value }: Attribute): string {

@@ -135,6 +135,8 @@ export const OPS = {
   },
   /** Removes `path` if it is a link to the same file as `as`. */
   unlink_same: { code: 96, fields: { path: 'str', as: 'str' } },
+  /** Deletes all flows that are answered to `request`, a dump of conntrack.ts. */
+  delete_flows: { code: 79, fields: { socket: 'fd', request: 'netlink' } },
   /** Nobody else gets the port of the host for as long as the helper lives. `protocol`: IPPROTO_TCP or IPPROTO_UDP. */
   reserve_port: { code: 78, fields: { protocol: 'u64', address: 'str', port: 'u64' } },
   /** The same, and what arrives there is passed on once `start_proxy` has been run. */

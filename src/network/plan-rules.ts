@@ -1,4 +1,6 @@
 /** Rules for the packets of a container, and the ports of the host that lead to it. nft(8), ip-sysctl. */
+
+import { dumpFlows, type FlowTarget } from '../kernel/conntrack.ts';
 import * as K from '../kernel/constants.ts';
 import { create } from '../kernel/fs-context.ts';
 import { NETLINK_NETFILTER, type NetlinkMessage } from '../kernel/netlink.ts';
@@ -10,6 +12,7 @@ import { formatHostPort, type PortBinding } from './published-port.ts';
 import {
   addElements,
   baseRules,
+  flowTargets,
   networkElements,
   portElements,
   type RuleElement,
@@ -49,6 +52,7 @@ function planTable(input: RulesInput): RulesPlan {
   const ofNetworks = networks.flatMap(networkElements);
   const names = networks.map(({ name }) => name).join(', ');
   const published = ports.length > 0;
+  const flows = flowTargets(ports);
   return {
     before: [
       ...ports.map(planReservation),
@@ -74,10 +78,13 @@ function planTable(input: RulesInput): RulesPlan {
             addElements(elements),
             'The rules look here for the container behind a port of the host.',
           ),
+          ...flows.map(planNewFlows),
         ]
       : [],
+    // Cleanup runs backwards: the rules go first, or a packet would make such a flow again.
     cleanup: published
       ? [
+          ...flows.map(planOldFlows),
           change(
             'the end of its published ports',
             removeElements(elements),
@@ -107,6 +114,31 @@ function planReservation(binding: PortBinding): Op {
     address: binding.hostAddress,
     port: binding.hostPort,
     why: `A socket holds port ${formatHostPort(binding)} of the host, so that no other program gets it; packets to it never arrive there, for the rules send them on.`,
+  };
+}
+
+function planNewFlows(target: FlowTarget): Op {
+  return deleteFlows(
+    target,
+    `Rules see the first packet of a flow only: who has been sending to port ${target.port} from one port of his own would not reach the container.`,
+  );
+}
+
+function planOldFlows(target: FlowTarget): Op {
+  return deleteFlows(
+    target,
+    `Who goes on sending to port ${target.port} would be led to the address of this container, whoever has it next.`,
+  );
+}
+
+function deleteFlows(target: FlowTarget, why: string): Op {
+  return {
+    op: 'delete_flows',
+    socket: 'nftables',
+    request: [dumpFlows(target)],
+    // EINVAL: a kernel that does not tell its flows (CONFIG_NF_CT_NETLINK).
+    tolerate: ['EINVAL'],
+    why,
   };
 }
 

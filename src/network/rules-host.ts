@@ -1,4 +1,5 @@
 /** What the host can do with packets, and whether the rules are there. */
+import { deleteFlow, dumpFlows, type FlowTarget } from '../kernel/conntrack.ts';
 import { NETLINK_NETFILTER, type NetlinkRequest } from '../kernel/netlink.ts';
 import { refusalOf, sendNetlink } from '../kernel/netlink-door.ts';
 import { getTable, newTable, readTableComment, transaction } from '../kernel/nftables.ts';
@@ -59,6 +60,18 @@ export function removeRules(elements: readonly RuleElement[]): void {
   throw new TsrunError('NETLINK', `Cannot remove rules of a container that has ended: ${errno}`, {
     hint: `nft list table inet ${RULES_TABLE} shows them`,
   });
+}
+
+/** Packets that go on would be led to an address that may be another container's. */
+export function removeFlows(targets: readonly FlowTarget[]): void {
+  for (const target of targets) {
+    // EINVAL: a kernel that does not tell its flows (CONFIG_NF_CT_NETLINK). ENOENT: one that has ended meanwhile.
+    const found = ask([dumpFlows(target)]);
+    const refused = [found.errno, ...found.replies.map((reply) => ask([deleteFlow(reply)]).errno)];
+    const errno = refused.find((name) => name !== undefined && name !== 'EINVAL' && name !== 'ENOENT');
+    if (errno !== undefined)
+      throw new TsrunError('NETLINK', `Cannot delete the flows to port ${target.port}: ${errno}`);
+  }
 }
 
 function ask(request: NetlinkRequest) {

@@ -3,6 +3,7 @@
  * network to network and from container to container stands in sets and maps, so that commands that run at the same time
  * only add and remove elements of their own. docs/decisions/nftables.md.
  */
+import type { FlowTarget } from '../kernel/conntrack.ts';
 import type { NetlinkMessage } from '../kernel/netlink.ts';
 import {
   counter,
@@ -275,6 +276,20 @@ export function portElements(container: string, bindings: readonly PortBinding[]
       element: { key: [itself, itself], comment },
     })),
   ];
+}
+
+/**
+ * Where packets to published ports are first sent, by datagrams: a flow of those has no end that the kernel sees, and lasts as
+ * long as packets come. Connections begin anew.
+ */
+export function flowTargets(bindings: readonly PortBinding[]): readonly FlowTarget[] {
+  return bindings
+    .filter(({ protocol }) => protocol === 'udp')
+    .map(({ protocol, hostAddress, hostPort }) => {
+      const host = address(hostAddress);
+      const everywhere = host.bytes.every((byte) => byte === 0);
+      return { family: host.family, protocol, port: hostPort, ...(everywhere ? {} : { address: host }) };
+    });
 }
 
 function bindingElement(comment: string, binding: PortBinding): RuleElement {

@@ -1,5 +1,6 @@
 /** -p as its users meet it: from the host, from outside and from containers, and what is left of it afterwards. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -162,6 +163,40 @@ describe('a published port', () => {
     expect(ask('127.0.0.1', 8080)).toBe('refused');
     await tsrun.ok('run', '--rm', 'busybox', 'true');
     expect(ask('127.0.0.1', 8080)).toMatch(/^web saw /);
+  });
+
+  test('gets the datagrams of who has sent to it before, and a container that has gone gets none', async () => {
+    const client = createSocket('udp4').bind(5353);
+    onTestFinished(() => void client.close());
+    const ask = async (): Promise<string> => {
+      client.send('?', 8053, '127.0.0.1');
+      const answer = once(client, 'message', { signal: AbortSignal.timeout(500) });
+      return await answer.then(
+        ([text]) => `${text}`.split(' ')[0] ?? '',
+        () => 'nobody',
+      );
+    };
+    const end = async ({ command }: Served) => {
+      const gone = once(command, 'exit');
+      command.kill('SIGKILL');
+      await gone;
+      await tsrun.ok('ps');
+    };
+    expect(await ask()).toBe('nobody');
+    const first = await serve('first', ['-p', '8053:80/udp']);
+    expect(await ask()).toBe('first');
+    await tsrun.ok('rm', '-f', 'first');
+    // Each of the next ones has the address of the one before, until that is taken.
+    const second = await serve('second', []);
+    expect(second.address).toBe(first.address);
+    expect(await ask()).toBe('nobody');
+    const third = await serve('third', ['-p', '127.0.0.1:8053:80/udp']);
+    expect(await ask()).toBe('third');
+    // A helper that is killed leaves it to the next command.
+    await end(third);
+    const fourth = await serve('fourth', []);
+    expect(fourth.address).toBe(third.address);
+    expect(await ask()).toBe('nobody');
   });
 
   test.each(['none', 'host'])('is discarded with --network %s, and a warning says so', async (network) => {

@@ -188,6 +188,8 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
     once('fork', 'clone'),
     once('read'),
   ],
+  // The dump, then each of the flows that it found.
+  delete_flows: [some(['setsockopt', 'sendto', 'recvfrom'])],
   // UDP only binds.
   reserve_port: [
     once('socket'),

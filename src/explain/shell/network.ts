@@ -8,6 +8,7 @@ type NetworkOps =
   | 'link_up'
   | 'netlink_socket'
   | 'netlink'
+  | 'delete_flows'
   | 'dns'
   | 'reserve_port'
   | 'proxy_port'
@@ -31,6 +32,11 @@ export const NETWORK: Translations<NetworkOps> = {
     ];
     for (const message of op.request as NetlinkRequest)
       if (message.byHand.length > 0) sh.line([...prefix, ...commandWords(message, sh)].join(' '));
+  },
+  delete_flows(op, sh) {
+    // The command fails where there is none; and it is a package of its own.
+    for (const message of op.request as NetlinkRequest)
+      sh.line(`${commandWords(message, sh).join(' ')} 2>/dev/null || :`);
   },
   dns: (op, sh) =>
     sh.comment(
