@@ -157,6 +157,20 @@
 #define PIVOT_ROOT_PUT_OLD 1
 #define OP_CHROOT 30
 #define CHROOT_PATH 0
+#define OP_FSPICK 100
+#define FSPICK_INTO 0
+#define FSPICK_AT 1
+#define FSPICK_PATH 2
+#define OP_MAKE_USERNS 101
+#define MAKE_USERNS_INTO 0
+#define MAKE_USERNS_UID_MAP 1
+#define MAKE_USERNS_GID_MAP 2
+#define OP_COPY_TREE 102
+#define COPY_TREE_FROM 0
+#define COPY_TREE_TO 1
+#define OP_CHMOD_LIKE 103
+#define CHMOD_LIKE_FD 0
+#define CHMOD_LIKE_LIKE 1
 #define OP_CLONE3 40
 #define CLONE3_PIDFD 0
 #define CLONE3_FLAGS 1
@@ -311,6 +325,10 @@
   X(MASK, mask, KIND_FD, KIND_STR, KIND_FD, KIND_FD) \
   X(PIVOT_ROOT, pivot_root, KIND_STR, KIND_STR) \
   X(CHROOT, chroot, KIND_STR) \
+  X(FSPICK, fspick, KIND_INTO, KIND_AT, KIND_STR) \
+  X(MAKE_USERNS, make_userns, KIND_INTO, KIND_STR, KIND_STR) \
+  X(COPY_TREE, copy_tree, KIND_FD, KIND_FD) \
+  X(CHMOD_LIKE, chmod_like, KIND_FD, KIND_FD) \
   X(CLONE3, clone3, KIND_INTO, KIND_U64, KIND_AT, KIND_AT) \
   X(OPEN_CHILD_PROC, open_child_proc, KIND_INTO) \
   X(RELEASE_CHILD, release_child, 0) \

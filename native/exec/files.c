@@ -117,6 +117,17 @@ int op_ensure(struct run *r, const struct plan_op *op) {
   return -error;
 }
 
+/* A directory that was opened for its path only is opened again: fchmod(2) needs that. */
+int op_chmod_like(struct run *r, const struct plan_op *op) {
+  struct stat st;
+  if (fstat(r->fds[op->f[CHMOD_LIKE_LIKE]], &st) < 0) return -errno;
+  int fd = openat(r->fds[op->f[CHMOD_LIKE_FD]], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  int changed = result(fchmod(fd, st.st_mode & 07777));
+  close(fd);
+  return changed;
+}
+
 int op_mkdir(struct run *r, const struct plan_op *op) {
   return result(mkdirat(run_fd(r, op->f[MKDIR_AT]), run_str(r, op->f[MKDIR_PATH]), (mode_t)op->f[MKDIR_MODE]));
 }

@@ -44,6 +44,11 @@ int op_fsmount(struct run *r, const struct plan_op *op) {
   return fd < 0 ? -errno : run_store(r, op->f[FSMOUNT_INTO], fd);
 }
 
+int op_fspick(struct run *r, const struct plan_op *op) {
+  int fd = (int)syscall(SYS_fspick, run_fd(r, op->f[FSPICK_AT]), run_str(r, op->f[FSPICK_PATH]), FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+  return fd < 0 ? -errno : run_store(r, op->f[FSPICK_INTO], fd);
+}
+
 int op_open_tree(struct run *r, const struct plan_op *op) {
   const char *path = run_str(r, op->f[OPEN_TREE_PATH]);
   int fd = sys_open_tree(run_fd(r, op->f[OPEN_TREE_AT]), path, (unsigned)op->f[OPEN_TREE_FLAGS] | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);

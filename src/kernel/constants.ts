@@ -42,12 +42,17 @@ export const MOUNT_ATTR_ATIME = 0x70;
 export const MOUNT_ATTR_NOATIME = 0x10;
 export const MOUNT_ATTR_STRICTATIME = 0x20;
 export const MOUNT_ATTR_NODIRATIME = 0x80;
+export const MOUNT_ATTR_IDMAP = 0x100000;
 export const MOUNT_ATTR_NOSYMFOLLOW = 0x200000;
 
 /** fsconfig(2) */
 export const FSCONFIG_SET_FLAG = 0;
 export const FSCONFIG_SET_STRING = 1;
 export const FSCONFIG_CMD_CREATE = 6;
+export const FSCONFIG_CMD_RECONFIGURE = 7;
+
+/** statfs(2) */
+export const PROC_SUPER_MAGIC = 0x9fa0;
 
 /** prctl(2) */
 export const PR_SET_PDEATHSIG = 1;

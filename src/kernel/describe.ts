@@ -47,6 +47,7 @@ const MOUNT_ATTRIBUTES: Names = (
     'MOUNT_ATTR_NOATIME',
     'MOUNT_ATTR_STRICTATIME',
     'MOUNT_ATTR_NODIRATIME',
+    'MOUNT_ATTR_IDMAP',
     'MOUNT_ATTR_NOSYMFOLLOW',
   ] as const
 ).map((name) => [K[name], name]);
@@ -65,6 +66,7 @@ const FSCONFIG: readonly string[] = [
   '',
   '',
   'FSCONFIG_CMD_CREATE',
+  'FSCONFIG_CMD_RECONFIGURE',
 ];
 const NETLINK_PROTOCOLS: Readonly<Record<number, string>> = {
   [NETLINK_ROUTE]: 'NETLINK_ROUTE',

@@ -80,6 +80,14 @@ export const OPS = {
   mask: { code: 28, fields: { at: 'fd', path: 'str', file: 'fd', directory: 'fd' } },
   pivot_root: { code: 29, fields: { newRoot: 'str', putOld: 'str' } },
   chroot: { code: 30, fields: { path: 'str' } },
+  /** The file system that is mounted at a place, to be changed. fspick(2) */
+  fspick: { code: 100, fields: { into: 'into', at: 'at', path: 'str' } },
+  /** A user namespace with these maps and no process in it: what mount_setattr(2) takes the owners of an idmapped mount from. */
+  make_userns: { code: 101, fields: { into: 'into', uidMap: 'str', gidMap: 'str' } },
+  /** Copies what is in one directory into another, which is empty; other mounts below are not entered. */
+  copy_tree: { code: 102, fields: { from: 'fd', to: 'fd' } },
+  /** Gives a directory the permissions of another. */
+  chmod_like: { code: 103, fields: { fd: 'fd', like: 'fd' } },
 
   // processes and namespaces
   clone3: { code: 40, fields: { pidfd: 'into', flags: 'u64', cgroup: 'at', userns: 'at' } },

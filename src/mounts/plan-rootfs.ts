@@ -1,6 +1,6 @@
 /** The root of the container: where its files come from, and how it becomes `/`. */
 import * as K from '../kernel/constants.ts';
-import { create, setFlag, setOption, setSource } from '../kernel/fs-context.ts';
+import { create, FSCONFIG_VALUE_MAX, setFlag, setOption, setSource } from '../kernel/fs-context.ts';
 import type { Op } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
 import { propagationFlag } from './options.ts';
@@ -27,9 +27,6 @@ export interface DirectoryRoot {
 }
 
 export type RootSource = OverlayRoot | DirectoryRoot;
-
-/** fsconfig(2) takes at most 255 bytes of value; more layers than that need mount(2), which takes a page. */
-const FSCONFIG_VALUE_MAX = 255;
 
 /**
  * Until this, the new mount namespace is a copy whose mounts still share events with the host's: what is

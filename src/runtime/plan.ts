@@ -7,9 +7,11 @@ import { planCgroup } from '../cgroup/plan-cgroup.ts';
 import * as K from '../kernel/constants.ts';
 import type { Op, OpGroup, Plan, Who } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
+import { propagationFlag } from '../mounts/options.ts';
+import type { BindContext, SourceType } from '../mounts/plan-binds.ts';
 import { planDevices } from '../mounts/plan-devices.ts';
 import { planMaskedPaths, planReadonlyPaths } from '../mounts/plan-masks.ts';
-import { planMount, type SourceType } from '../mounts/plan-mounts.ts';
+import { planMounts } from '../mounts/plan-mounts.ts';
 import {
   planChroot,
   planPivot,
@@ -87,6 +89,10 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
   const cgroup = planCgroup(host.cgroup, linux.cgroupsPath, linux.resources ?? {});
   const network = input.network && planNetwork(input.network, host.ipv6);
   const rules = input.network && planRules(input.network.rules);
+  const mounts = planMounts(
+    spec.mounts.map((mount) => sharedCgroups(mount, linux, host)),
+    bindContext(input),
+  );
   const terminal = process.terminal;
   const noNewPrivileges = process.noNewPrivileges ?? false;
 
@@ -105,6 +111,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('cleanup', 'The addresses are given back', network?.cleanup ?? []),
     group('cleanup', 'Ports of the host lead nowhere', rules?.cleanup ?? []),
     group('host', 'Namespaces that are joined, not made', ns.planJoins(linux, input.joined)),
+    group('host', 'Files of the host that root inside cannot reach', mounts.before),
     group('host', 'Clocks', ns.planTimeNamespace(linux)),
     group('host', 'Standard input', planInput(input)),
     group('host', 'The clone: one call makes the process and its namespaces', [
@@ -160,11 +167,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
       ...(ownMounts ? planPropagation(linux.rootfsPropagation) : []),
       ...planRootMount(root),
     ]),
-    group(
-      'child',
-      'Mounts',
-      spec.mounts.flatMap((mount) => planMount(sharedCgroups(mount, linux, host), input.sourceType)),
-    ),
+    group('child', 'Mounts', mounts.child),
     // /dev must be mounted before there can be devices on it; the terminal comes from the devpts mounted above.
     group('child', 'Devices', planDevices(linux.devices ?? [], inUserNamespace)),
     group('child', 'The terminal', terminal ? planTerminal(process.user, spec.mounts) : []),
@@ -363,6 +366,20 @@ function sharedCgroups(mount: MountSpec, linux: LinuxSpec, { cgroup }: HostFacts
   const isCgroup = mount.type === 'cgroup' || mount.type === 'cgroup2';
   if (!isCgroup || ns.hasNamespace(linux, 'cgroup') || cgroup.v2Mount === undefined) return mount;
   return { ...mount, type: 'bind', source: cgroup.v2Mount, options: ['bind', ...(mount.options ?? [])] };
+}
+
+function bindContext({ spec: { linux }, sourceType }: PlanInput): BindContext {
+  const { rootfsPropagation = 'private', uidMappings = [], gidMappings = [] } = linux;
+  const own = { uidMappings, gidMappings };
+  return {
+    sourceType,
+    userNamespace: ns.hasNamespace(linux, 'user')
+      ? ns.makesNamespace(linux, 'user')
+        ? own
+        : 'joined'
+      : undefined,
+    receivesMounts: propagationFlag(rootfsPropagation)?.flag !== K.MS_PRIVATE,
+  };
 }
 
 function mayRaiseLimits({ boundingCapabilities }: HostFacts): boolean {

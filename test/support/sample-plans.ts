@@ -261,6 +261,27 @@ export const SAMPLES: Readonly<Record<string, PlanInput>> = {
       sysctl: {},
     },
   })),
+  'mounts-of-a-bundle': bundle((spec) => ({
+    ...spec,
+    mounts: [
+      {
+        destination: '/data',
+        source: '/srv/data',
+        options: ['rbind', 'rro', 'rnoatime', 'rslave', 'shared'],
+      },
+      {
+        destination: '/owned',
+        source: '/srv/data',
+        options: ['rbind', 'ridmap'],
+        uidMappings: ids,
+        gidMappings: ids,
+      },
+      { destination: '/etc', type: 'tmpfs', source: 'tmpfs', options: ['tmpcopyup', 'ro', 'sync'] },
+      { destination: '/etc', options: ['remount', 'size=1m', 'nodev'] },
+      { destination: '/disk', type: 'ext4', source: '/dev/sdb1', options: ['ro', 'nosymfollow'] },
+      { destination: '/layers', type: 'overlay', options: [`lowerdir=${'/srv/data'.repeat(30)}`, 'nosuid'] },
+    ],
+  })),
   'joined-namespaces': bundle((spec) => ({
     ...spec,
     linux: {

@@ -132,6 +132,10 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   mask: [{ ...once('openat2'), only: ownPath }, maybe(...STAT), maybe('open_tree'), maybe('move_mount')],
   pivot_root: [once('pivot_root')],
   chroot: [once('chroot')],
+  fspick: [once('fspick')],
+  make_userns: [once('pipe2'), once('clone'), some(OPEN), some(['write', 'close', 'wait4'])],
+  copy_tree: [some([...OPEN, 'getdents64', 'close', 'fcntl', 'dup', ...STAT])],
+  chmod_like: [once(...STAT), once(...OPEN), once('fchmod'), maybe('close')],
 
   clone3: [once('clone3')],
   open_child_proc: [once('open', 'openat')],

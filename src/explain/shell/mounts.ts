@@ -15,7 +15,11 @@ type MountOps =
   | 'umount'
   | 'mask'
   | 'pivot_root'
-  | 'chroot';
+  | 'chroot'
+  | 'fspick'
+  | 'make_userns'
+  | 'copy_tree'
+  | 'chmod_like';
 
 export const MOUNTS: Translations<MountOps> = {
   fsopen(op, sh) {
@@ -110,6 +114,18 @@ export const MOUNTS: Translations<MountOps> = {
       'after chroot none of its tools is left, and a program run by chroot(8) would still have all its rights.',
     );
     sh.refuse('a container without a mount namespace cannot be made by hand');
+  },
+  fspick(op, sh) {
+    sh.impossible(op, 'mount -o remount takes a path and all options at once.');
+  },
+  make_userns(op, sh) {
+    sh.impossible(op, 'mount(8) of util-linux 2.38 has no idmapped mounts.');
+  },
+  copy_tree(op, sh) {
+    sh.impossible(op, 'mount(8) covers a directory at once: nothing can be copied from there any more.');
+  },
+  chmod_like(op, sh) {
+    pending(op.fd, sh).options.push(`mode="$(stat -c %a -- ${sh.variable(op.like)})"`);
   },
 };
 

@@ -5,12 +5,15 @@ import { type MountOptions, parseMountOptions, propagationFlag } from '../../../
 const NOTHING: MountOptions = {
   bind: false,
   recursive: false,
+  remount: false,
   set: 0,
   clear: 0,
   recursiveSet: 0,
   recursiveClear: 0,
-  propagation: 0,
-  propagationRecursive: false,
+  propagation: [],
+  idmap: 'none',
+  copyUp: false,
+  superblock: [],
   data: [],
 };
 const RDONLY = K.MOUNT_ATTR_RDONLY;
@@ -36,14 +39,34 @@ describe('a mount option', () => {
     ['rnoatime', { recursiveSet: K.MOUNT_ATTR_NOATIME, recursiveClear: K.MOUNT_ATTR_ATIME }],
     ['bind', { bind: true }],
     ['rbind', { bind: true, recursive: true }],
-    ['private', { propagation: K.MS_PRIVATE }],
-    ['rslave', { propagation: K.MS_SLAVE, propagationRecursive: true }],
-    ['rshared', { propagation: K.MS_SHARED, propagationRecursive: true }],
-    ['unbindable', { propagation: K.MS_UNBINDABLE }],
-    ['defaults', {}],
+    ['private', { propagation: [{ flag: K.MS_PRIVATE, recursive: false }] }],
+    ['rslave', { propagation: [{ flag: K.MS_SLAVE, recursive: true }] }],
+    ['rshared', { propagation: [{ flag: K.MS_SHARED, recursive: true }] }],
+    ['unbindable', { propagation: [{ flag: K.MS_UNBINDABLE, recursive: false }] }],
+    ['remount', { remount: true }],
+    ['idmap', { idmap: 'mount' }],
+    ['ridmap', { idmap: 'tree' }],
+    ['tmpcopyup', { copyUp: true }],
+    ['atime', { clear: K.MOUNT_ATTR_ATIME }],
+    ['ratime', { recursiveClear: K.MOUNT_ATTR_ATIME }],
+    ['rstrictatime', { recursiveSet: K.MOUNT_ATTR_STRICTATIME, recursiveClear: K.MOUNT_ATTR_ATIME }],
+    ['rnostrictatime', { recursiveClear: K.MOUNT_ATTR_ATIME }],
+    ['rrelatime', { recursiveClear: K.MOUNT_ATTR_ATIME }],
+    ['rnodiratime', { recursiveSet: K.MOUNT_ATTR_NODIRATIME }],
+    ['rnosymfollow', { recursiveSet: K.MOUNT_ATTR_NOSYMFOLLOW }],
+    ['rsuid', { recursiveClear: K.MOUNT_ATTR_NOSUID }],
+    ['sync', { superblock: ['sync'] }],
+    ['dirsync', { superblock: ['dirsync'] }],
+    ['lazytime', { superblock: ['lazytime'] }],
+    ['mand', { superblock: ['mand'] }],
+    ...'defaults async norelatime rnorelatime silent loud iversion noiversion nolazytime nomand'
+      .split(' ')
+      .map((name): [string, Partial<MountOptions>] => [name, {}]),
+    ...['auto', 'noauto', 'nofail', '_netdev', 'x-systemd.automount'].map(
+      (name): [string, Partial<MountOptions>] => [name, {}],
+    ),
     ['size=64m', { data: ['size=64m'] }],
     ['mode=1777', { data: ['mode=1777'] }],
-    ['sync', { data: ['sync'] }],
   ])('%s', (option, expected) => {
     expect(parseMountOptions([option])).toEqual({ ...NOTHING, ...expected });
   });
@@ -59,10 +82,20 @@ describe('a mount option', () => {
     expect(parseMountOptions(['ro', 'rw'])).toMatchObject({ set: 0 });
     expect(parseMountOptions(['rw', 'ro'])).toMatchObject({ set: RDONLY });
     expect(parseMountOptions(['noatime', 'relatime'])).toMatchObject({ set: 0, clear: K.MOUNT_ATTR_ATIME });
-    expect(parseMountOptions(['private', 'rshared'])).toMatchObject({
-      propagation: K.MS_SHARED,
-      propagationRecursive: true,
-    });
+    expect(parseMountOptions(['sync', 'async'])).toMatchObject({ superblock: [] });
+    expect(parseMountOptions(['noatime', 'atime'])).toMatchObject({ set: 0 });
+  });
+
+  test('leaves alone what it is not the opposite of', () => {
+    expect(parseMountOptions(['strictatime', 'atime'])).toMatchObject({ set: K.MOUNT_ATTR_STRICTATIME });
+    expect(parseMountOptions(['noatime', 'nostrictatime'])).toMatchObject({ set: K.MOUNT_ATTR_NOATIME });
+  });
+
+  test('of propagation comes in its turn: a slave can be made shared too', () => {
+    expect(parseMountOptions(['rslave', 'shared']).propagation).toEqual([
+      { flag: K.MS_SLAVE, recursive: true },
+      { flag: K.MS_SHARED, recursive: false },
+    ]);
   });
 });
 

@@ -1,17 +1,24 @@
 import { describe, expect, test } from 'vitest';
 import * as K from '../../../src/kernel/constants.ts';
 import type { Op } from '../../../src/kernel/ops.ts';
+import type { BindContext } from '../../../src/mounts/plan-binds.ts';
 import { planMount } from '../../../src/mounts/plan-mounts.ts';
 import type { MountSpec } from '../../../src/spec/runtime.ts';
 
-const plan = (mount: MountSpec): readonly Op[] =>
-  planMount(mount, (path) => (path.endsWith('.txt') ? 'file' : 'directory'));
+const CONTEXT: BindContext = {
+  sourceType: (path) => (path.endsWith('.txt') ? 'file' : 'directory'),
+  userNamespace: undefined,
+  receivesMounts: false,
+};
+const planBoth = (mount: MountSpec, context: Partial<BindContext> = {}) =>
+  planMount(mount, { ...CONTEXT, ...context }, 'source-0');
+const plan = (mount: MountSpec): readonly Op[] => planBoth(mount).child;
 const only = <N extends Op['op']>(ops: readonly Op[], name: N) =>
   ops.filter((op): op is Extract<Op, { op: N }> => op.op === name);
 
 test('a read-only file system is read-only from its first moment, however it is asked for', () => {
   for (const option of ['ro', 'rro']) {
-    const ops = plan({ destination: '/t', type: 'tmpfs', options: [option] });
+    const ops = plan({ destination: '/t', type: 'sysfs', options: [option] });
     expect(only(ops, 'fsmount')[0]?.attributes).toBe(K.MOUNT_ATTR_RDONLY);
   }
 });
@@ -59,7 +66,97 @@ describe('the place of a mount', () => {
   });
 });
 
+const IDS = { containerID: 0, hostID: 100000, size: 65536 };
+const OWN = { uidMappings: [IDS], gidMappings: [IDS] };
+
+describe('a bind mount of a container with a user namespace', () => {
+  const mount = { destination: '/d', source: '/src', options: ['rbind', 'ro', 'rslave'] };
+
+  test('is opened and restricted by the host, which can reach the source', () => {
+    const { before, child } = planBoth(mount, { userNamespace: OWN });
+    expect(before.map((op) => op.op)).toEqual(['open_tree', 'mount_setattr', 'mount_setattr']);
+    expect(before[1]).toMatchObject({ propagation: K.MS_PRIVATE, flags: K.AT_RECURSIVE });
+    expect(child.map((op) => op.op)).toEqual(['ensure', 'move_mount', 'mount_setattr']);
+    expect(only(child, 'move_mount')[0]?.from).toBe('source-0');
+  });
+
+  test('stays a slave of the host where mounts of the host are to be received', () => {
+    const { before } = planBoth(mount, { userNamespace: OWN, receivesMounts: true });
+    expect(before[1]).toMatchObject({ propagation: K.MS_SLAVE });
+  });
+});
+
+describe('owners of a mount', () => {
+  const mount = { destination: '/d', source: '/src', options: ['rbind', 'idmap'] };
+  const maps = (ops: readonly Op[]) => only(ops, 'make_userns')[0]?.uidMap;
+
+  test('are those of its own mappings, whatever the user namespace', () => {
+    const own = { uidMappings: [{ ...IDS, hostID: 7, size: 1 }], gidMappings: [IDS] };
+    expect(maps(planBoth({ ...mount, ...own }, { userNamespace: OWN }).before)).toBe('0 7 1\n');
+    expect(maps(planBoth({ ...mount, options: ['bind'], ...own }).before)).toBe('0 7 1\n');
+  });
+
+  test('are otherwise those of the user namespace', () => {
+    expect(maps(planBoth(mount, { userNamespace: OWN }).before)).toBe('0 100000 65536\n');
+    const joined = planBoth(mount, { userNamespace: 'joined' }).before;
+    expect(only(joined, 'mount_setattr').at(-1)?.userns).toBe('user-namespace');
+  });
+
+  test('are mapped for the mounts below too when ridmap says so', () => {
+    const flags = (option: string) =>
+      only(
+        planBoth({ ...mount, options: ['rbind', option] }, { userNamespace: OWN }).before,
+        'mount_setattr',
+      ).at(-1)?.flags;
+    expect(flags('idmap')).toBe(0);
+    expect(flags('ridmap')).toBe(K.AT_RECURSIVE);
+  });
+
+  test('cannot be mapped without any mappings, nor those of a new file system', () => {
+    expect(() => planBoth(mount)).toThrow('there are no mappings');
+    expect(() => planBoth({ destination: '/d', type: 'tmpfs', options: ['idmap'] })).toThrow(
+      'it is no bind mount',
+    );
+  });
+});
+
+describe('a tmpfs', () => {
+  const names = (options: readonly string[]) =>
+    plan({ destination: '/t', type: 'tmpfs', options }).map((op) => op.op);
+
+  test('takes the permissions of what it covers, unless it is given some', () => {
+    expect(names([])).toContain('chmod_like');
+    expect(names(['mode=700'])).not.toContain('chmod_like');
+  });
+
+  test('that copies what it covers becomes read-only after that', () => {
+    const ops = names(['tmpcopyup', 'ro']);
+    expect(ops.indexOf('mount_setattr')).toBeGreaterThan(ops.indexOf('copy_tree'));
+    expect(ops.indexOf('mount_setattr')).toBeLessThan(ops.indexOf('move_mount'));
+  });
+});
+
+test('an option longer than fsconfig takes goes through mount(2)', () => {
+  const lower = `lowerdir=${'/a'.repeat(127)}`;
+  const calls = (option: string) =>
+    plan({ destination: '/o', type: 'overlay', options: [option] }).map((op) => op.op);
+  expect(calls(lower)).toContain('fsconfig');
+  expect(calls(`${lower}:/b`)).toEqual(['ensure', 'fchdir', 'mount', 'ensure']);
+});
+
+test('what is mounted already is changed by remount', () => {
+  const calls = (options: readonly string[]) => plan({ destination: '/r', options }).map((op) => op.op);
+  expect(calls(['remount', 'bind', 'ro'])).toEqual(['ensure', 'mount_setattr']);
+  expect(calls(['remount', 'size=1m'])).toEqual(['ensure', 'fspick', 'fsconfig', 'fsconfig']);
+});
+
 describe('a mount that cannot be planned', () => {
+  test('is a bind with an option of a file system', () => {
+    expect(() => plan({ destination: '/x', source: '/s', options: ['bind', 'size=1m'] })).toThrow(
+      'a bind mount has no option "size=1m"',
+    );
+  });
+
   test('has neither a type nor the option bind', () => {
     expect(() => plan({ destination: '/x' })).toThrow(expect.objectContaining({ code: 'BAD_MOUNT' }));
   });
@@ -74,13 +171,11 @@ describe('a mount that cannot be planned', () => {
 test.each(['/proc', '/proc/', '/proc/self/attr', '//proc/sys', '/x/../proc/self'])(
   'nothing is mounted over %s',
   (destination) => {
-    expect(() => planMount({ destination, type: 'tmpfs' }, () => 'directory')).toThrow(
-      'nothing may lie over /proc',
-    );
+    expect(() => plan({ destination, type: 'tmpfs' })).toThrow('nothing may lie over /proc');
   },
 );
 
 test('the figures of /proc may be replaced, as lxcfs does', () => {
   const mount = { destination: '/proc/meminfo', source: '/var/lib/lxcfs/proc/meminfo', options: ['bind'] };
-  expect(planMount(mount, () => 'file').length).toBeGreaterThan(0);
+  expect(plan(mount).length).toBeGreaterThan(0);
 });
