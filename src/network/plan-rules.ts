@@ -8,7 +8,7 @@ import { transaction } from '../kernel/nftables.ts';
 import type { Op, Tolerable } from '../kernel/ops.ts';
 import { setHairpin } from '../kernel/rtnetlink.ts';
 import type { Network } from './network.ts';
-import { formatHostPort, type PortBinding } from './published-port.ts';
+import { formatHostPort, needsProxy, type PortBinding } from './published-port.ts';
 import {
   addElements,
   baseRules,
@@ -43,7 +43,14 @@ export interface RulesPlan {
 /** `afterClone` follows that of planNetwork: it uses the socket `rtnetlink`, and needs the bridge. */
 export function planRules(input: RulesInput): RulesPlan {
   if (input.networks.length === 0) return { before: [], afterClone: [], cleanup: [] };
-  return input.host.nftables ? planTable(input) : planProxy(input.ports);
+  if (!input.host.nftables) return planProxy(input.ports, 'This host has no rules for packets');
+  const table = planTable({ ...input, ports: input.ports.filter((port) => !needsProxy(port)) });
+  const proxy = planProxy(input.ports.filter(needsProxy), 'No rule leads from ::1 to another interface');
+  return {
+    before: [...table.before, ...proxy.before],
+    afterClone: [...table.afterClone, ...proxy.afterClone],
+    cleanup: table.cleanup,
+  };
 }
 
 function planTable(input: RulesInput): RulesPlan {
@@ -163,8 +170,8 @@ function planHairpin(cable: string): Op {
 
 const PROTOCOLS = { tcp: K.IPPROTO_TCP, udp: K.IPPROTO_UDP } as const;
 
-/** Without rules a small process takes the connections and passes them on. */
-function planProxy(ports: readonly PortBinding[]): RulesPlan {
+/** Where rules cannot, a small process takes the connections and passes them on. */
+function planProxy(ports: readonly PortBinding[], reason: string): RulesPlan {
   if (ports.length === 0) return { before: [], afterClone: [], cleanup: [] };
   return {
     before: ports.map(
@@ -175,7 +182,7 @@ function planProxy(ports: readonly PortBinding[]): RulesPlan {
         port: binding.hostPort,
         target: binding.target,
         targetPort: binding.containerPort,
-        why: `This host has no rules for packets, so port ${formatHostPort(binding)} is served by a process that passes on what arrives.`,
+        why: `${reason}, so port ${formatHostPort(binding)} is served by a process that passes on what arrives.`,
       }),
     ),
     afterClone: [

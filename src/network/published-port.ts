@@ -34,6 +34,12 @@ export function bindingsOf(port: PublishedPort, addresses: readonly string[]): r
     .map((target) => ({ ...port, hostAddress: port.hostAddress ?? EVERYWHERE[familyOf(target)], target }));
 }
 
+/**
+ * Whether no rule can serve it: IPv6 has no route_localnet, so a packet from ::1 does not leave by another interface, and an answer
+ * to it is dropped.
+ */
+export const needsProxy = ({ hostAddress }: PortBinding): boolean => hostAddress === '::1';
+
 /** Whether two sockets could not be bound to both of them. */
 export function portsConflict(a: PublishedPort, b: PublishedPort): boolean {
   return (

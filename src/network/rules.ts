@@ -35,7 +35,7 @@ import {
 } from '../kernel/nftables.ts';
 import { type Address, AF_INET } from '../kernel/rtnetlink.ts';
 import { parseAddress, toAddress } from './ip-address.ts';
-import type { PortBinding, PortProtocol } from './published-port.ts';
+import { needsProxy, type PortBinding, type PortProtocol } from './published-port.ts';
 
 export const RULES_TABLE = 'tsrun';
 /** The comment of the table: another one was made by another version of tsrun, and is replaced. */
@@ -156,7 +156,7 @@ const CHAINS: readonly Chain[] = [
     hook: { type: 'nat', hook: 'output', priority: DSTNAT },
     rules: [
       {
-        why: 'IPv6 has no route_localnet: the port is refused at ::1, and clients turn to 127.0.0.1',
+        why: 'IPv6 has no route_localnet: a port of ::1 is served by a process, or refused, and clients turn to 127.0.0.1',
         statements: [isToLoopback6(), verdict('return')],
       },
       { why: 'from the host to a port of its own', statements: [isForThisHost(), jump('publish')] },
@@ -266,7 +266,8 @@ export function networkElements(network: {
 }
 
 /** What the published ports of a container have in the table. */
-export function portElements(container: string, bindings: readonly PortBinding[]): readonly RuleElement[] {
+export function portElements(container: string, published: readonly PortBinding[]): readonly RuleElement[] {
+  const bindings = published.filter((binding) => !needsProxy(binding));
   const comment = `container ${container}`;
   const targets = new Map(bindings.map(({ target }) => [target, address(target)]));
   return [
@@ -284,7 +285,7 @@ export function portElements(container: string, bindings: readonly PortBinding[]
  */
 export function flowTargets(bindings: readonly PortBinding[]): readonly FlowTarget[] {
   return bindings
-    .filter(({ protocol }) => protocol === 'udp')
+    .filter((binding) => binding.protocol === 'udp' && !needsProxy(binding))
     .map(({ protocol, hostAddress, hostPort }) => {
       const host = address(hostAddress);
       const everywhere = host.bytes.every((byte) => byte === 0);

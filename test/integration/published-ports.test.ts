@@ -165,6 +165,26 @@ describe('a published port', () => {
     expect(ask('127.0.0.1', 8080)).toMatch(/^web saw /);
   });
 
+  test('of ::1 is served by a process, which ends with the container', async () => {
+    const { command } = await serve('web', [
+      '-p',
+      '[::1]:8080:80',
+      '-p',
+      '[::1]:8080:80/udp',
+      '-p',
+      '8081:80',
+    ]);
+    for (const protocol of ['tcp', 'udp']) expect(ask('::1', 8080, protocol)).toMatch(/^web saw fd/);
+    expect(ask('127.0.0.1', 8080)).toBe('refused');
+    expect(ask('127.0.0.1', 8081)).toMatch(/^web saw /);
+    expect(await tsrun.ok('port', 'web')).toContain('80/tcp -> [::1]:8080\n');
+    expect(nft('list', 'table', 'inet', 'tsrun')).not.toContain('::1 .');
+    const gone = once(command, 'exit');
+    await tsrun.ok('rm', '-f', 'web');
+    await gone;
+    expect(ask('::1', 8080)).toBe('refused');
+  });
+
   test('gets the datagrams of who has sent to it before, and a container that has gone gets none', async () => {
     const client = createSocket('udp4').bind(5353);
     onTestFinished(() => void client.close());

@@ -203,6 +203,7 @@ function connected(
 const PORTS: readonly PublishedPort[] = [
   { hostPort: 8080, containerPort: 80, protocol: 'tcp' },
   { hostAddress: '127.0.0.1', hostPort: 5353, containerPort: 53, protocol: 'udp' },
+  { hostAddress: '::1', hostPort: 9090, containerPort: 90, protocol: 'tcp' },
 ];
 
 export const SAMPLES: Readonly<Record<string, PlanInput>> = {
