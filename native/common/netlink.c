@@ -154,6 +154,8 @@ int netlink_exchange(int socket, const uint8_t *messages, size_t length, struct 
   answer->length = 0;
   int sent = send_all(socket, messages, length);
   if (sent < 0) return sent;
+  /* Without a time limit: the kernel handles a request within sendto(2), and its answers, to the first part of a dump, wait in the
+   * socket when that returns; each recv(2) makes the next part. Only an answer that had no room could be missing: that is ENOBUFS here. */
   while (x.pending > 0) {
     ssize_t n = recv(socket, bytes, sizeof bytes, 0);
     if (n < 0 && errno == EINTR) continue;

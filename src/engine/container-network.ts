@@ -31,7 +31,13 @@ import { readRulesHost } from '../network/rules-host.ts';
 import type { PortChoice } from './choose-ports.ts';
 import type { NetworkOptions } from './container-options.ts';
 import { type ContainerPorts, publishPorts, recordedElements, unpublishPorts } from './container-ports.ts';
-import { DEFAULT_NETWORK, defaultNetwork, draftDefaultNetwork, readNetwork } from './network-store.ts';
+import {
+  DEFAULT_NETWORK,
+  defaultNetwork,
+  draftDefaultNetwork,
+  noSuchNetwork,
+  readNetwork,
+} from './network-store.ts';
 import { type EnginePaths, runDir } from './paths.ts';
 
 /** What is known of the network of a running container, in its run directory: network.json. */
@@ -53,6 +59,7 @@ export interface Connected {
   readonly nth?: number;
 }
 
+/** Places a container that starts: undefined when it has no network of its own. Throws NO_SUCH_NETWORK, or what is wrong with an address or a port. */
 export function connectContainer(
   paths: EnginePaths,
   connected: Connected & { readonly ports: PortChoice },
@@ -89,6 +96,7 @@ export function chooseDns(
   };
 }
 
+/** The files that hold its addresses. */
 export function leaseFiles(paths: EnginePaths, { network, addresses }: Endpoint): readonly HostPath[] {
   return addresses.map(({ address }) => hostPath(`${networkLeases(paths.runRoot, network)}/${address}`));
 }
@@ -99,9 +107,12 @@ function chooseRules(
   ports: PortChoice,
   endpoint: Endpoint,
 ): RulesInput {
-  const others = listNetworkRecords(paths);
+  const host = readRulesHost();
+  const publishes = ports.requests.length + ports.all.length > 0;
+  const makesTable = host.nftables && host.rules !== 'current';
+  const others = publishes || makesTable ? listNetworkRecords(paths) : [];
   return {
-    host: readRulesHost(),
+    host,
     container,
     networks: [endpoint.network],
     ports: publishPorts(ports, endpoint, others),
@@ -124,12 +135,6 @@ function removedMeanwhile(paths: EnginePaths, id: ContainerId, network: Network)
     if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'ENOENT') throw error;
   }
   return noSuchNetwork(network.name);
-}
-
-function noSuchNetwork(name: string): TsrunError {
-  return new TsrunError('NO_SUCH_NETWORK', `No such network: ${name}`, {
-    hint: 'tsrun network ls lists them; tsrun network create makes one',
-  });
 }
 
 const RECORD = 'network.json';
@@ -193,6 +198,7 @@ function findNetwork(paths: EnginePaths, name: string, make: boolean): Network {
   throw noSuchNetwork(name);
 }
 
+/** A place on the network: takes an address of each of its subnets that the host can use. Throws BAD_ADDRESS, ADDRESS_IN_USE, NO_IPV6 … */
 export function chooseEndpoint(
   paths: EnginePaths,
   { id, name, options, ipv6, take, nth = 0 }: Connected,

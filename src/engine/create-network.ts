@@ -33,6 +33,7 @@ const MTU_OPTIONS = ['com.docker.network.driver.mtu', 'mtu'];
 const BRIDGE_OPTION = 'com.docker.network.bridge.name';
 const NETWORK_OPTIONS: readonly string[] = [...MTU_OPTIONS, BRIDGE_OPTION];
 
+/** Makes the network, and its bridge at once. Throws NETWORK_EXISTS, or what is wrong with the request; nothing is left then. */
 export function createNetwork(paths: EnginePaths, request: NetworkRequest): Network {
   checkRoot(`network create ${request.name}`);
   checkName(request.name);

@@ -8,6 +8,7 @@ import type { ContainerRecord, ContainerState } from './container-record.ts';
 import { describePorts } from './describe-ports.ts';
 import type { EnginePaths } from './paths.ts';
 
+/** As `--network` takes it. */
 export function networkModeText(mode: NetworkMode): string {
   switch (mode.kind) {
     case 'container':

@@ -8,6 +8,7 @@ import type { EnginePaths } from './paths.ts';
 /** Its fields are Docker's. */
 export type NetworkDescription = Readonly<Record<string, unknown>>;
 
+/** `Containers` are those that run. */
 export function inspectNetwork(
   paths: EnginePaths,
   { id, name, driver, network }: AnyNetwork,

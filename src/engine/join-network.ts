@@ -37,6 +37,7 @@ import { containerDir, type EnginePaths } from './paths.ts';
 /** What `network connect` can ask for. */
 export type JoinOptions = Pick<NetworkOptions, 'aliases' | 'ip' | 'ip6'>;
 
+/** Throws ALREADY_CONNECTED, CANNOT_CONNECT, or what is wrong with an address; the container is as before then. */
 export function joinNetwork(
   paths: EnginePaths,
   container: Container,
@@ -97,6 +98,7 @@ function startDns(
   launch(planLateDns(dns, state.process), realDoor, `start a DNS server for container ${record.name}`);
 }
 
+/** Ports that are published on the network go too. Throws NOT_CONNECTED or CANNOT_CONNECT. */
 export function leaveNetwork(paths: EnginePaths, container: Container, network: Network): void {
   const { record } = container;
   const netns = ownNamespace(container, 'disconnect');

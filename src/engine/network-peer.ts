@@ -16,6 +16,7 @@ export interface NetworkPeer {
   readonly mounts: readonly MountSpec[];
 }
 
+/** Undefined for every other mode. Throws NO_SUCH_CONTAINER, or PEER_NOT_RUNNING. */
 export function findPeer(paths: EnginePaths, mode: NetworkMode): NetworkPeer | undefined {
   if (mode.kind !== 'container') return undefined;
   const { record, state } = findContainer(paths, mode.container);

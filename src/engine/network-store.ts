@@ -5,7 +5,7 @@ import { NETLINK_ROUTE } from '../kernel/netlink.ts';
 import { sendNetlink } from '../kernel/netlink-door.ts';
 import { dumpLinks, readLinks } from '../kernel/rtnetlink.ts';
 import { type HostPath, hostPath } from '../lib/brands.ts';
-import { errnoOf, TsrunError } from '../lib/errors.ts';
+import { EXIT_ENGINE, errnoOf, TsrunError } from '../lib/errors.ts';
 import { namesIn, readFileIfThere } from '../lib/files.ts';
 import { randomBytes } from '../lib/random.ts';
 import { type IpNetwork, parseCidr } from '../network/ip-address.ts';
@@ -15,11 +15,14 @@ import type { EnginePaths } from './paths.ts';
 
 export const DEFAULT_NETWORK = 'bridge';
 
+/** The files of all networks but `host` and `none`. */
 export const networksDirectory = ({ dataRoot }: EnginePaths): HostPath => hostPath(`${dataRoot}/networks`);
 
+/** The file of one network. */
 export const networkFile = (paths: EnginePaths, name: string): HostPath =>
   hostPath(`${networksDirectory(paths)}/${name}.json`);
 
+/** By its name; undefined when there is none. Throws BROKEN_NETWORK for a file that cannot be read. */
 export function readNetwork(paths: EnginePaths, name: string): Network | undefined {
   const file = networkFile(paths, name);
   const text = readFileIfThere(file);
@@ -34,6 +37,15 @@ export function readNetwork(paths: EnginePaths, name: string): Network | undefin
   }
 }
 
+/** The exit status is Docker's: 1, and 125 where a container was to be started. */
+export function noSuchNetwork(nameOrId: string, exitCode: number = EXIT_ENGINE): TsrunError {
+  return new TsrunError('NO_SUCH_NETWORK', `No such network: ${nameOrId}`, {
+    hint: 'tsrun network ls lists them; tsrun network create makes one',
+    exitCode,
+  });
+}
+
+/** In no order. */
 export function listNetworks(paths: EnginePaths): readonly Network[] {
   return namesIn(networksDirectory(paths))
     .filter((file) => file.endsWith('.json'))

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { TsrunError } from '../lib/errors.ts';
 import type { Network } from '../network/network.ts';
-import { defaultNetwork, listNetworks } from './network-store.ts';
+import { defaultNetwork, listNetworks, noSuchNetwork } from './network-store.ts';
 import type { EnginePaths } from './paths.ts';
 
 export interface AnyNetwork {
@@ -46,10 +46,7 @@ export function findNetwork(paths: EnginePaths, nameOrId: string): AnyNetwork {
         exitCode: 1,
       },
     );
-  throw new TsrunError('NO_SUCH_NETWORK', `No such network: ${nameOrId}`, {
-    hint: 'tsrun network ls lists them',
-    exitCode: 1,
-  });
+  throw noSuchNetwork(nameOrId, 1);
 }
 
 /** One that can be changed: a bridge. */

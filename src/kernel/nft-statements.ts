@@ -340,14 +340,17 @@ export function data(name: string, type: number, bytes: Uint8Array, shown?: stri
   return nested(name, type, [{ name: 'NFTA_DATA_VALUE', type: 1, value }]);
 }
 
+/** An attribute that is a number, in network order as all of nf_tables. */
 export function be32(name: string, type: number, value: number): Attribute {
   return { name, type, value: { be32: value } };
 }
 
+/** An attribute that is text. */
 export function text(name: string, type: number, value: string): Attribute {
   return { name, type, value: { text: value } };
 }
 
+/** An attribute that holds others. */
 export function nested(name: string, type: number, attributes: readonly Attribute[]): Attribute {
   return { name, type, value: { nested: attributes } };
 }

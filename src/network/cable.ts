@@ -23,6 +23,7 @@ export function insideLink({ inside }: Pick<Endpoint, 'inside'>): {
   return { name: inside, index: insideIndex(Number(inside.slice('eth'.length))) };
 }
 
+/** Gives the end inside one of its addresses. */
 export function addressMessage(
   endpoint: Pick<Endpoint, 'inside'>,
   { address, prefix }: EndpointAddress,

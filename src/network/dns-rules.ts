@@ -13,6 +13,7 @@ const CHAIN = 'output';
 /** Before connection tracking, should the container use it: that sees port 53 in both directions. */
 const BEFORE_CONNTRACK = -300;
 
+/** Shows what listens at `port` of `server` (an IPv4 address) as port `shown`: packets are changed both ways, before anything tracks them. */
 export function dnsRules(server: string, shown: number, port: number): NetlinkRequest {
   const address = toAddress(knownAddress(server));
   return transaction([

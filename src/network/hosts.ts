@@ -31,6 +31,7 @@ export function hostsFile(
     .join('');
 }
 
+/** Lines of /etc/hosts, without their ends: hosts(5). */
 export function entryLines(
   entries: readonly { readonly name: string; readonly address: string }[],
 ): readonly string[] {

@@ -13,6 +13,7 @@ export interface IpNetwork extends IpAddress {
   readonly prefix: number;
 }
 
+/** Of an address of this family. */
 export const bitsOf = (family: Family): number => (family === AF_INET ? 32 : 128);
 
 /** Undefined when the text is no address. No scope (`%eth0`), no leading zeros, which inet_aton(3) takes for octal. */
@@ -39,6 +40,7 @@ export function parseCidr(
   return { address, network: networkOf(address, prefix) };
 }
 
+/** The network of an address whose first `prefix` bits are those of the network. */
 export function networkOf({ family, value }: IpAddress, prefix: number): IpNetwork {
   const host = BigInt(bitsOf(family) - prefix);
   return { family, prefix, value: (value >> host) << host };
@@ -49,18 +51,22 @@ export function lastAddress({ family, value, prefix }: IpNetwork): IpAddress {
   return { family, value: value + (1n << BigInt(bitsOf(family) - prefix)) - 1n };
 }
 
+/** Whether the address is one of the network; never one of the other family. */
 export function contains(network: IpNetwork, address: IpAddress): boolean {
   return network.family === address.family && networkOf(address, network.prefix).value === network.value;
 }
 
+/** Whether they share an address: of two networks, one holds the other or they share none. */
 export function overlaps(a: IpNetwork, b: IpNetwork): boolean {
   return a.prefix <= b.prefix ? contains(a, b) : contains(b, a);
 }
 
+/** `10.1.0.0/16`. */
 export function formatCidr(network: IpNetwork): string {
   return `${formatAddress(network)}/${network.prefix}`;
 }
 
+/** The one way to write an address: IPv6 by RFC 5952. */
 export function formatAddress({ family, value }: IpAddress): string {
   if (family === AF_INET) return [...addressBytes({ family, value })].join('.');
   const words = Array.from({ length: 8 }, (_, i) =>
@@ -77,6 +83,7 @@ export function addressBytes({ family, value }: IpAddress): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => Number((value >> BigInt((length - 1 - i) * 8)) & 0xffn));
 }
 
+/** From its bytes in network order. */
 export function addressOf(family: Family, bytes: Uint8Array): IpAddress {
   return { family, value: bytes.reduce((value, byte) => (value << 8n) | BigInt(byte), 0n) };
 }

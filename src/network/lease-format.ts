@@ -18,12 +18,14 @@ export interface Lease {
 /** What the DNS server reads of a lease at most. */
 const MAX_LEASE_BYTES = 65_536;
 
+/** The text of the file. */
 export function formatLease({ containerId, network, names }: Lease): string {
   const text = `${[containerId, network, ...new Set(names)].join('\n')}\n`;
   if (text.length > MAX_LEASE_BYTES) throw new Error(`a lease of ${text.length} bytes`);
   return text;
 }
 
+/** Of a text that formatLease has made. */
 export function parseLease(text: string): Lease {
   const [containerId = '', network = '', ...names] = text.split('\n');
   return { containerId, network, names: names.filter((name) => name !== '') };

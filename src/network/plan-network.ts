@@ -34,6 +34,7 @@ export interface NetworkPlan {
   readonly cleanup: readonly Op[];
 }
 
+/** Nothing for a container that has only a loopback. */
 export function planNetwork({ endpoints, records, leases, dns }: NetworkInput, ipv6: Ipv6Host): NetworkPlan {
   if (endpoints.length === 0) return { before: [], afterClone: [], cleanup: [] };
   return {

@@ -22,7 +22,7 @@ import type { RulesHost } from './rules-host.ts';
 
 export interface RulesInput {
   readonly host: RulesHost;
-  /** What containers that run have in the table, should it have to be made again. */
+  /** What containers that run have in the table, where it has to be made again. */
   readonly others: readonly RuleElement[];
   /** The container's name. */
   readonly container: string;

@@ -42,6 +42,7 @@ export function readHostRoutes(): readonly IpNetwork[] {
   );
 }
 
+/** Of its interfaces and its routes, in this network namespace; the default routes are none. */
 export function readHostNetworks(): readonly IpNetwork[] {
   return [...readHostAddresses(), ...readHostRoutes()];
 }

@@ -5,6 +5,7 @@ import { noController, type Setting, setting } from '../setting.ts';
 /** sched_group_cpu_quota: what the kernel takes when no period is given. */
 const DEFAULT_PERIOD_US = 100_000;
 
+/** Docker's shares become a weight, a quota and its period (both in microseconds) one line. Realtime limits are an error: only v1 has them. */
 export function cpuSettings({ cpu = {} }: ResourcesSpec): readonly Setting[] {
   if (cpu.realtimeRuntime !== undefined || cpu.realtimePeriod !== undefined)
     throw noController(

@@ -3,6 +3,7 @@ import { TsrunError } from '../../lib/errors.ts';
 import type { ResourcesSpec } from '../../spec/runtime.ts';
 import type { Setting } from '../setting.ts';
 
+/** Limits in bytes, one for each size of pages; throws BAD_LIMIT for a size that is written as the kernel never writes one. */
 export function hugetlbSettings(
   { hugepageLimits = [] }: ResourcesSpec,
   file: 'max' | 'limit_in_bytes' = 'max',

@@ -10,6 +10,7 @@ const THROTTLES = [
   ['throttleWriteIOPSDevice', 'wiops', 'writes'],
 ] as const satisfies readonly (readonly [keyof BlockIoSpec, string, string])[];
 
+/** Weights, and throttles in bytes or operations a second, of disks given by device number. */
 export function ioSettings({ blockIO = {} }: ResourcesSpec): readonly Setting[] {
   return [...weights(blockIO), ...throttles(blockIO)];
 }

@@ -3,6 +3,7 @@ import { TsrunError } from '../../lib/errors.ts';
 import type { ResourcesSpec } from '../../spec/runtime.ts';
 import { noController, orMax, type Setting, setting } from '../setting.ts';
 
+/** In bytes. Swappiness and waiting at the limit are errors: only v1 has them. */
 export function memorySettings({ memory = {} }: ResourcesSpec): readonly Setting[] {
   if (memory.swappiness !== undefined) throw v1Only('the swappiness of the container', 'memory.swappiness');
   if (memory.disableOOMKiller) throw v1Only('how memory runs out', 'memory.oom_control');

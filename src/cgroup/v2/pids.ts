@@ -2,6 +2,7 @@
 import type { ResourcesSpec } from '../../spec/runtime.ts';
 import { orMax, type Setting, setting } from '../setting.ts';
 
+/** Processes and threads, counted together; 0 is no limit, as if none was given. */
 export function pidsSettings({ pids }: ResourcesSpec): readonly Setting[] {
   return setting(pids?.limit || undefined, 'pids.max', orMax, (limit) =>
     limit < 0

@@ -3,6 +3,7 @@ import { TsrunError } from '../../lib/errors.ts';
 import type { ResourcesSpec } from '../../spec/runtime.ts';
 import type { Setting } from '../setting.ts';
 
+/** One line of rdma.max for each device; what is not limited is `max`. Throws BAD_LIMIT for what cannot be the name of one. */
 export function rdmaSettings({ rdma = {} }: ResourcesSpec): readonly Setting[] {
   return Object.entries(rdma).map(([device, { hcaHandles, hcaObjects }]) => {
     if (!/^[\w.-]+$/.test(device))
