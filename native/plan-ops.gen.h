@@ -35,6 +35,10 @@
 #define TOLERATE_EEXIST 32
 #define TOLERATE_ENOTTY 64
 
+#define LEAVES_NEVER 0
+#define LEAVES_RUNNING 1
+#define LEAVES_WAITING 2
+
 #define REPORT_STATE 0
 #define REPORT_FAILED_OP 4
 #define REPORT_ERRNO 8
@@ -294,6 +298,32 @@
 #define OP_COUNT_OOM_KILLS 92
 #define COUNT_OOM_KILLS_AT 0
 #define COUNT_OOM_KILLS_PATH 1
+#define OP_LISTEN 120
+#define LISTEN_INTO 0
+#define LISTEN_AT 1
+#define LISTEN_PATH 2
+#define OP_AWAIT_START 121
+#define AWAIT_START_SOCKET 0
+#define OP_TELL_HOST 122
+#define OP_AWAIT_CHILD 123
+#define OP_RUN_HOOK 124
+#define RUN_HOOK_PATH 0
+#define RUN_HOOK_ARGS 1
+#define RUN_HOOK_ENV 2
+#define RUN_HOOK_TIMEOUT 3
+#define RUN_HOOK_STATE 4
+#define RUN_HOOK_REST 5
+#define OP_HAND_OVER 125
+#define HAND_OVER_PATH 0
+#define HAND_OVER_FD 1
+#define HAND_OVER_TEXT 2
+#define OP_FIND_PROGRAM 126
+#define FIND_PROGRAM_CWD 0
+#define FIND_PROGRAM_PROGRAM 1
+#define FIND_PROGRAM_ENV 2
+#define OP_WRITE_PID_FILE 127
+#define WRITE_PID_FILE_PATH 0
+#define OP_AWAIT_EXEC 128
 
 /* X(NAME, name, kinds of its fields …) */
 #define TSR_OPS(X) \
@@ -372,5 +402,14 @@
   X(JOIN_CGROUP, join_cgroup, KIND_FD) \
   X(CGROUP_DEVICE, cgroup_device, KIND_FD, KIND_BYTES) \
   X(COUNT_OOM_KILLS, count_oom_kills, KIND_FD, KIND_STR) \
+  X(LISTEN, listen, KIND_INTO, KIND_FD, KIND_STR) \
+  X(AWAIT_START, await_start, KIND_FD) \
+  X(TELL_HOST, tell_host, 0) \
+  X(AWAIT_CHILD, await_child, 0) \
+  X(RUN_HOOK, run_hook, KIND_STR, KIND_STRINGS, KIND_STRINGS, KIND_U64, KIND_STR, KIND_STR) \
+  X(HAND_OVER, hand_over, KIND_STR, KIND_FD, KIND_STR) \
+  X(FIND_PROGRAM, find_program, KIND_FD, KIND_STR, KIND_STRINGS) \
+  X(WRITE_PID_FILE, write_pid_file, KIND_STR) \
+  X(AWAIT_EXEC, await_exec, 0) \
 
 #endif

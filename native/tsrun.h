@@ -22,6 +22,11 @@ TSR_EXPORT int32_t tsr_wait(int32_t pid);
  * it is gone, also when the number belongs to another process now. pidfd_send_signal(2). */
 TSR_EXPORT int32_t tsr_kill(int32_t pid, uint64_t started, int32_t signal);
 
+/* Starts the container that waits at the unix socket `path` (op await_start), and returns when its program runs, or has not been
+ * able to: `fds` gets two descriptors, of its plan and of the report, where the difference stands. -ECONNREFUSED when nobody waits
+ * there any more. */
+TSR_EXPORT int32_t tsr_start(const char *path, int32_t *fds);
+
 /* flock(2), which Node lacks: an advisory lock on an open file. `operation` is LOCK_SH 1, LOCK_EX 2, LOCK_UN 8, with
  * LOCK_NB 4. -EWOULDBLOCK when somebody else holds it. */
 TSR_EXPORT int32_t tsr_flock(int32_t fd, int32_t operation);

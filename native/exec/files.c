@@ -235,11 +235,16 @@ int op_dup(struct run *r, const struct plan_op *op) {
   return result(dup2(fd, to));
 }
 
+/* The connections that tell others of the exec stay: they are sockets, which lead nowhere, and the exec closes them. */
 int op_close_from(struct run *r, const struct plan_op *op) {
-  unsigned first = (unsigned)op->f[CLOSE_FROM_FIRST], keep = (unsigned)r->sync;
-  if (first < 3 || keep < first) return -EINVAL;
-  if (keep > first && syscall(SYS_close_range, first, keep - 1, 0) < 0) return -errno;
-  if (syscall(SYS_close_range, keep + 1, ~0u, 0) < 0) return -errno;
+  unsigned first = (unsigned)op->f[CLOSE_FROM_FIRST];
+  int low = r->sync, high = r->starter;
+  if (first < 3 || r->sync < (int)first || (r->starter >= 0 && r->starter < (int)first)) return -EINVAL;
+  if (high < 0) high = low;
+  if (high < low) high = r->sync, low = r->starter;
+  const unsigned gaps[][2] = {{first, (unsigned)low - 1}, {(unsigned)low + 1, (unsigned)high - 1}, {(unsigned)high + 1, ~0u}};
+  for (size_t i = 0; i < sizeof gaps / sizeof *gaps; i++)
+    if (gaps[i][0] <= gaps[i][1] && syscall(SYS_close_range, gaps[i][0], gaps[i][1], 0) < 0) return -errno;
   for (int i = 0; i < TSR_MAX_FDS; i++) r->fds[i] = FD_CLOSED;
   return 0;
 }
@@ -277,6 +282,12 @@ int op_record_pid(struct run *r, const struct plan_op *op) {
   char text[64];
   snprintf(text, sizeof text, "%d %llu\n", (int)r->child, (unsigned long long)started);
   return save(run_fd(r, op->f[RECORD_PID_AT]), run_str(r, op->f[RECORD_PID_PATH]), text);
+}
+
+int op_write_pid_file(struct run *r, const struct plan_op *op) {
+  char text[16];
+  snprintf(text, sizeof text, "%d", (int)r->child);
+  return save(AT_FDCWD, run_str(r, op->f[WRITE_PID_FILE_PATH]), text);
 }
 
 /* memory.events (v2) and memory.oom_control (v1) have a line `oom_kill N`: how many processes of the cgroup the kernel

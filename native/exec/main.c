@@ -4,7 +4,8 @@
  *   tsrun-exec check               reads plans, each after its length in 4 bytes, and says of each in a line what is
  *                                  wrong with it, or that it is sound; runs nothing
  *
- * Exit status of run: the container's (128 + n for a signal), or 125 when an op failed. */
+ * Exit status of run: the container's (128 + n for a signal), or 125 when an op failed. 0 when the plan says that the
+ * container is left to itself, which then is a child of whoever takes in orphans. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -41,20 +42,6 @@ static const void *map_file(int fd, size_t *size, int protection, int flags) {
   }
   void *bytes = mmap(NULL, *size, protection, flags, fd, 0);
   return bytes == MAP_FAILED ? NULL : bytes;
-}
-
-/* The child's end of file means that execve closed its end, or that the child is gone: the report tells which. */
-static void await_exec(struct run *r) {
-  char byte;
-  ssize_t n;
-  do n = recv(r->sync, &byte, 1, 0);
-  while (n > 0 || (n < 0 && errno == EINTR));
-  const struct plan_op *last = &r->plan->ops[r->report->child_at];
-  if (r->report->state == STATE_PREPARING && last->code != OP_EXECVE) {
-    r->report->failed_op = r->report->child_at;
-    r->report->error = ECHILD; /* it was killed in the middle of an op */
-    r->report->state = STATE_FAILED;
-  }
 }
 
 /* By number, for there may be no pidfd: the child keeps its number until it is waited for here. */
@@ -100,17 +87,19 @@ static int run(const char *plan_fd, const char *report_fd) {
 
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return complain("socketpair", strerror(errno));
-  struct run r = {.plan = &plan, .report = report, .sync = pair[0], .child_sync = pair[1], .pidfd = -1};
+  struct run r = {.plan = &plan, .report = report, .sync = pair[0], .child_sync = pair[1], .pidfd = -1,
+                  .plan_fd = atoi(plan_fd), .report_fd = atoi(report_fd), .starter = -1};
   for (int i = 0; i < TSR_MAX_FDS; i++) r.fds[i] = FD_CLOSED;
-  fcntl(atoi(plan_fd), F_SETFD, FD_CLOEXEC);
-  fcntl(atoi(report_fd), F_SETFD, FD_CLOEXEC);
+  fcntl(r.plan_fd, F_SETFD, FD_CLOEXEC);
+  fcntl(r.report_fd, F_SETFD, FD_CLOEXEC);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* no process of a joined namespace may look into this one (CVE-2016-9962) */
   monitor_block_signals();
 
   int walked = run_walk(&r);
   if (r.is_child) _exit(EXIT_ENGINE); /* only a failed op comes back here in the child */
-  if (walked == 0 && r.child > 0) await_exec(&r);
+  if (walked == 0 && r.child > 0 && plan.header->leaves != LEAVES_WAITING) await_exec(&r);
   int failed = report->state == STATE_FAILED;
+  if (!failed && plan.header->leaves != LEAVES_NEVER) return 0;
   if (failed) {
     end_child(&r);
   } else if (r.child <= 0) {

@@ -97,6 +97,7 @@ const char *plan_check(struct plan *p, const void *bytes, size_t size) {
   if (!strings_ok(p, h->fd_names)) return "names of descriptors";
   if (h->terminal >= TSR_MAX_FDS && h->terminal != TSR_NO_FD) return "terminal";
   if (h->interactive > 1) return "interactive";
+  if (h->leaves > LEAVES_WAITING) return "when the helper leaves";
   for (size_t i = 0; i < sizeof h->reserved; i++)
     if (h->reserved[i] != 0) return "reserved bytes";
   int clones = 0; /* a plan without one makes no container: it changes something of one that runs */

@@ -21,7 +21,8 @@ struct plan_header {
   uint32_t terminal; /* descriptor number or TSR_NO_FD */
   uint32_t interactive;
   uint64_t fd_names; /* list of strings, for readers of reports */
-  uint8_t reserved[24];
+  uint32_t leaves;   /* LEAVES_* */
+  uint8_t reserved[20];
 };
 _Static_assert(sizeof(struct plan_header) == TSR_HEADER_SIZE, "header size");
 

@@ -233,39 +233,82 @@ int op_umask(struct run *r, const struct plan_op *op) {
   return (int)umask((mode_t)op->f[UMASK_MASK]);
 }
 
-static char **string_list(const struct plan *plan, uint64_t ref) {
-  const uint64_t *refs = plan_bytes(plan, ref);
-  char **list = calloc((size_t)plan_len(ref) + 1, sizeof *list);
-  for (uint32_t i = 0; list != NULL && i < plan_len(ref); i++) list[i] = (char *)(uintptr_t)plan_str(plan, refs[i]);
-  return list;
-}
-
 static const char *path_variable(char **env) {
   for (; *env != NULL; env++)
     if (strncmp(*env, "PATH=", 5) == 0) return *env + 5;
   return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }
 
-/* A name without a slash is looked for along the container's PATH, as a shell does: the first that can be run;
- * a match that may not be run is remembered as the reason. */
-int op_execve(struct run *r, const struct plan_op *op) {
-  char **args = string_list(r->plan, op->f[EXECVE_ARGS]), **env = string_list(r->plan, op->f[EXECVE_ENV]);
-  if (args == NULL || env == NULL) return -ENOMEM;
-  if (args[0] == NULL) return -EINVAL;
-  run_detail(r, args[0]);
-  if (args[0][0] == 0) return -ENOENT;
-  if (strchr(args[0], '/') != NULL) return execve(args[0], args, env), -errno;
+/* A name without a slash is looked for along the container's PATH, as a shell does. `try` gets each file that it may be, and
+ * returns only when that one is not it; a match that may not be run is remembered as the reason. */
+static int along_path(struct run *r, const char *name, char **env, int (*try)(const char *file, void *context), void *context) {
+  run_detail(r, name);
+  if (name[0] == 0) return -ENOENT;
+  if (strchr(name, '/') != NULL) return try(name, context);
   int error = ENOENT;
   char file[4096];
   for (const char *dir = path_variable(env);;) {
     size_t length = strcspn(dir, ":");
-    if (length + strlen(args[0]) + 2 <= sizeof file) {
-      snprintf(file, sizeof file, "%.*s/%s", length ? (int)length : 1, length ? dir : ".", args[0]);
-      execve(file, args, env);
-      if (errno == EACCES) error = EACCES;
-      else if (errno != ENOENT && errno != ENOTDIR) return run_detail(r, file), -errno;
+    if (length + strlen(name) + 2 <= sizeof file) {
+      snprintf(file, sizeof file, "%.*s/%s", length ? (int)length : 1, length ? dir : ".", name);
+      int result = try(file, context);
+      if (result >= 0) return result;
+      if (result == -EACCES) error = EACCES;
+      else if (result != -ENOENT && result != -ENOTDIR) return run_detail(r, file), result;
     }
     if (dir[length] == 0) return -error;
     dir += length + 1;
   }
+}
+
+struct program {
+  char **args, **env;
+};
+
+static int try_exec(const char *file, void *context) {
+  const struct program *program = context;
+  return execve(file, program->args, program->env), -errno;
+}
+
+int op_execve(struct run *r, const struct plan_op *op) {
+  struct program program = {run_strings(r, op->f[EXECVE_ARGS]), run_strings(r, op->f[EXECVE_ENV])};
+  if (program.args == NULL || program.env == NULL) return -ENOMEM;
+  if (program.args[0] == NULL) return -EINVAL;
+  return along_path(r, program.args[0], program.env, try_exec, &program);
+}
+
+/* Whether it is a file that somebody may run: who exactly is decided at the exec. */
+static int try_file(const char *file, void *context) {
+  struct stat st;
+  if (fstatat(*(const int *)context, file, &st, 0) < 0) return -errno;
+  return S_ISREG(st.st_mode) && st.st_mode & 0111 ? 0 : -EACCES;
+}
+
+int op_find_program(struct run *r, const struct plan_op *op) {
+  char **env = run_strings(r, op->f[FIND_PROGRAM_ENV]);
+  if (env == NULL) return -ENOMEM;
+  int error = along_path(r, run_str(r, op->f[FIND_PROGRAM_PROGRAM]), env, try_file, &r->fds[op->f[FIND_PROGRAM_CWD]]);
+  free(env);
+  return error;
+}
+
+/* The child's end of file means that execve closed its end, or that the child is gone: the report tells which. */
+void await_exec(struct run *r) {
+  char byte;
+  ssize_t n;
+  do n = recv(r->sync, &byte, 1, 0);
+  while (n > 0 || (n < 0 && errno == EINTR));
+  const struct plan_op *last = &r->plan->ops[r->report->child_at];
+  if (r->report->state == STATE_PREPARING && last->code != OP_EXECVE) {
+    r->report->failed_op = r->report->child_at;
+    r->report->error = ECHILD; /* it was killed in the middle of an op */
+    r->report->state = STATE_FAILED;
+  }
+}
+
+/* The failure itself stands in the report already. */
+int op_await_exec(struct run *r, const struct plan_op *op) {
+  (void)op;
+  await_exec(r);
+  return r->report->state == STATE_FAILED ? -ECHILD : 0;
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -121,3 +122,10 @@ void run_detail(struct run *r, const char *text) {
 }
 
 const char *run_str(const struct run *r, uint64_t ref) { return plan_str(r->plan, ref); }
+
+char **run_strings(const struct run *r, uint64_t ref) {
+  const uint64_t *refs = plan_bytes(r->plan, ref);
+  char **list = calloc((size_t)plan_len(ref) + 1, sizeof *list);
+  for (uint32_t i = 0; list != NULL && i < plan_len(ref); i++) list[i] = (char *)(uintptr_t)plan_str(r->plan, refs[i]);
+  return list;
+}

@@ -45,6 +45,8 @@ struct run {
   int fds[TSR_MAX_FDS];
   int sync;       /* this process's end of the socket between host and child */
   int child_sync; /* the other end; the host closes it after the clone */
+  int plan_fd, report_fd;
+  int starter;    /* of a child that somebody else starts: the connection to whoever does, or -1 */
   int is_child;
   pid_t child;
   int pidfd;
@@ -66,12 +68,17 @@ int run_store(struct run *r, uint64_t number, int fd);
 /* Leaves text for the error message: which component, which directory of PATH. */
 void run_detail(struct run *r, const char *text);
 const char *run_str(const struct run *r, uint64_t ref);
+/* A list that ends with NULL, to be freed; NULL for want of memory. */
+char **run_strings(const struct run *r, uint64_t ref);
 
 /* Runs the ops of this process from the start; a child continues after its clone in the same walk.
  * Returns 0, or -1 with the failure in the report. */
 int run_walk(struct run *r);
 /* Runs cleanup ops (and undo ops when the start failed), last first, whatever each of them returns. */
 void run_cleanup(struct run *r, int failed);
+
+/* process.c: until the child has become the program, or has ended; a failure that nobody reported is put in the report. */
+void await_exec(struct run *r);
 
 /* check.c: checks the plans on standard input. */
 int check_plans(void);

@@ -1,5 +1,5 @@
 /** The reverse of encode.ts, for whoever finds a plan in memory and must say what it was: op names, fields, names of descriptors. */
-import { HEADER_SIZE, NO_FD, RECORD_SIZE } from './encode.ts';
+import { HEADER_SIZE, LEAVES, NO_FD, RECORD_SIZE } from './encode.ts';
 import {
   type FIELD_KINDS,
   OPS,
@@ -29,9 +29,15 @@ export function decodePlan(bytes: Buffer): Plan {
     monitor: {
       ...(terminal === NO_FD ? {} : { terminal: reader.fdName(BigInt(terminal)) }),
       interactive: bytes.readUInt32LE(28) === 1,
+      ...leaves(bytes.readUInt32LE(40)),
     },
     reporter: reader.strings(bytes.readBigUInt64LE(16)),
   };
+}
+
+function leaves(number: number): Pick<Plan['monitor'], 'leaves'> {
+  if (number === LEAVES.never) return {};
+  return { leaves: number === LEAVES.running ? 'running' : 'waiting' };
 }
 
 class Reader {

@@ -35,6 +35,9 @@ export const MAX_PLAN_BYTES = 8 * 1024 * 1024;
 /** A descriptor field that was left out: the current directory, or none. */
 export const NO_FD = 0xffffffff;
 
+/** When the helper leaves the container to itself. */
+export const LEAVES = { never: 0, running: 1, waiting: 2 } as const;
+
 export function encodePlan(plan: Plan): Buffer {
   const entries = flattenPlan(plan);
   const out = new PlanBuffer(HEADER_SIZE + entries.length * RECORD_SIZE);
@@ -47,6 +50,7 @@ export function encodePlan(plan: Plan): Buffer {
   out.setStrings(16, plan.reporter);
   out.setWord(24, terminal);
   out.setWord(28, plan.monitor.interactive ? 1 : 0);
+  out.setWord(40, LEAVES[plan.monitor.leaves ?? 'never']);
   out.setStrings(32, out.fdNames());
   out.setWord(0, PLAN_MAGIC);
   out.setWord(4, PLAN_VERSION);

@@ -20,6 +20,7 @@ const SIGNATURES = {
   tsr_spawn_helper: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
   tsr_wait: { return: 'i32', arguments: ['i32'] },
   tsr_kill: { return: 'i32', arguments: ['i32', 'u64', 'i32'] },
+  tsr_start: { return: 'i32', arguments: ['string', 'buffer'] },
   tsr_flock: { return: 'i32', arguments: ['i32', 'i32'] },
   tsr_lgetxattr: { return: 'i32', arguments: ['buffer', 'string', 'buffer', 'u32'] },
   tsr_remove_tree: { return: 'i32', arguments: ['string'] },

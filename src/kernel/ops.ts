@@ -163,6 +163,31 @@ export const OPS = {
   join_cgroup: { code: 90, fields: { cgroup: 'fd' } },
   cgroup_device: { code: 91, fields: { cgroup: 'fd', program: 'bytes' } },
   count_oom_kills: { code: 92, fields: { at: 'fd', path: 'str' } },
+
+  // a container that is left to itself: tsrun-oci create
+  /** A unix socket that listens at `path`; unix(7). */
+  listen: { code: 120, fields: { into: 'into', at: 'fd', path: 'str' } },
+  /** Waits for the one who starts the container to connect, and hands over plan and report. */
+  await_start: { code: 121, fields: { socket: 'fd' } },
+  tell_host: { code: 122, fields: {} },
+  /** ECHILD when the child has ended instead of telling. */
+  await_child: { code: 123, fields: {} },
+  /**
+   * Runs a program of the host, or in the child one of the container's, and waits for its end. Its standard input is the JSON
+   * text `state`, the pid of the container, and `rest`. `timeout` in milliseconds, 0 for none.
+   */
+  run_hook: {
+    code: 124,
+    fields: { path: 'str', args: 'strings', env: 'strings', timeout: 'u64', state: 'str', rest: 'str' },
+  },
+  /** Sends a descriptor to whoever listens at the unix socket `path`, with `text` (SCM_RIGHTS; unix(7)). */
+  hand_over: { code: 125, fields: { path: 'str', fd: 'fd', text: 'str' } },
+  /** Looks for the program as execve will, along PATH in `env`, as far as that can be done before the change of user. */
+  find_program: { code: 126, fields: { cwd: 'fd', program: 'str', env: 'strings' } },
+  /** The number alone, for other programs; the file is there with all of its text or not at all. */
+  write_pid_file: { code: 127, fields: { path: 'str' } },
+  /** Until execve has succeeded in the child; the helper does so at the end in any case. */
+  await_exec: { code: 128, fields: {} },
 } as const satisfies Record<string, { code: number; fields: Record<string, keyof typeof FIELD_KINDS> }>;
 
 export type OpName = keyof typeof OPS;
@@ -231,6 +256,8 @@ export interface MonitorOptions {
   readonly terminal?: FdName;
   /** Copy the caller's standard input to the terminal. */
   readonly interactive: boolean;
+  /** The helper ends, and leaves the container to itself, when its program runs, or when it waits to be started. */
+  readonly leaves?: 'running' | 'waiting';
 }
 
 export interface Plan {

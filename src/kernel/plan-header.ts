@@ -1,6 +1,7 @@
 /** The C view of the plan format: native/plan-ops.gen.h, as text. */
 import {
   HEADER_SIZE,
+  LEAVES,
   MAX_FDS,
   MAX_FIELDS,
   MAX_PLAN_BYTES,
@@ -37,6 +38,8 @@ export function planHeader(): string {
     ...defines('WHO', WHO),
     '',
     ...defines('TOLERATE', TOLERABLE),
+    '',
+    ...defines('LEAVES', LEAVES),
     '',
     ...defines('REPORT', REPORT_LAYOUT),
     '',

@@ -32,6 +32,16 @@ import { planSeccomp } from '../security/plan-seccomp.ts';
 import { planSysctls } from '../security/plan-sysctls.ts';
 import type { SeccompProgram } from '../security/seccomp-compile.ts';
 import type { LinuxSpec, MountSpec, RuntimeSpec } from '../spec/runtime.ts';
+import {
+  type HookStates,
+  planConsole,
+  planHooks,
+  planHooksBeforePivot,
+  planLeave,
+  planPoststart,
+  planStartSocket,
+  planWait,
+} from './plan-detached.ts';
 
 /** What the host can do; read once, given as data, so that a plan can be made for any host. */
 export interface HostFacts {
@@ -52,8 +62,8 @@ export interface OwnedPath {
 export interface StateFiles {
   /** Receives `pid` while the container runs; exists already. */
   readonly runDir: HostPath;
-  /** Receives `exit` when it has ended; exists already. */
-  readonly containerDir: HostPath;
+  /** Receives `exit` when it has ended, unless it is removed then; exists already. */
+  readonly containerDir?: HostPath;
   /** Trees and links that go when the container goes, or when it could not be started. */
   readonly owned: readonly OwnedPath[];
   /** The owned ones go as soon as the container has ended (--rm). */
@@ -74,7 +84,21 @@ export interface PlanInput {
   readonly seccomp: SeccompProgram | undefined;
   readonly sourceType: SourceType;
   readonly reporter: readonly string[];
+  /** Left out: the helper looks after the container, and takes it along when it is killed. */
+  readonly detached?: Detachment | undefined;
+  /** Receives the number of the container's first process, for other programs. */
+  readonly pidFile?: HostPath | undefined;
+  /** A unix socket whose listener takes the container's terminal; left out, the helper serves it. */
+  readonly consoleSocket?: HostPath | undefined;
+  readonly hooks?: HookStates | undefined;
+  /** How many descriptors from 3 on the program inherits. */
+  readonly keptDescriptors?: number | undefined;
+  /** It stays in the session keyring of the caller. */
+  readonly keepsKeyring?: boolean | undefined;
 }
+
+/** The container goes on without the helper, as soon as its program runs, or while it waits to be started at START_SOCKET. */
+export type Detachment = 'running' | 'waiting';
 
 export function planContainer(input: PlanInput, host: HostFacts): Plan {
   const { spec, root } = input;
@@ -95,12 +119,19 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
   );
   const terminal = process.terminal;
   const noNewPrivileges = process.noNewPrivileges ?? false;
+  const waits = input.detached === 'waiting';
+  const served = terminal && input.consoleSocket === undefined;
+  const kept = input.keptDescriptors ?? 0;
 
   const groups: (OpGroup | undefined)[] = [
     // Removal stands first in the list because cleanup runs backwards: the record of the end comes before it.
     ...planRemoval(input.state),
+    group('cleanup', 'Hooks outside, after the end', planHooks(input.hooks?.poststop)),
     group('cleanup', 'The end is recorded', planExitRecord(input.state)),
-    group('host', 'Files that tell about the container', planStateFiles(input.state)),
+    group('host', 'Files that tell about the container', [
+      ...planStateFiles(input.state),
+      ...(waits ? [planStartSocket()] : []),
+    ]),
 
     group('host', 'A cgroup to be born into', cgroup.before),
     group('cleanup', 'The cgroup goes', cgroup.cleanup),
@@ -145,19 +176,18 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('child', 'A session of its own', [
       ...ns.planChildJoins(linux),
       ...ns.planBecomeRoot(linux),
-      endWithHelper(
-        'Should the helper be killed, the kernel ends the container: nobody would look after it any more.',
-      ),
+      ...(input.detached === undefined
+        ? [
+            endWithHelper(
+              'Should the helper be killed, the kernel ends the container: nobody would look after it any more.',
+            ),
+          ]
+        : []),
       {
         op: 'setsid',
         why: 'A new session has no controlling terminal: a key such as Ctrl-C in the terminal of the host does not signal it.',
       },
-      {
-        op: 'join_session_keyring',
-        name: 'tsrun',
-        tolerate: ['ENOSYS', 'EPERM'],
-        why: 'Keys of whoever started the container stay in their keyring.',
-      },
+      ...(input.keepsKeyring ? [] : [planKeyring()]),
       { op: 'umask', mask: 0, why: 'Modes of the files made below are exactly what is asked for.' },
     ]),
     group('child', 'The cgroup as a root of its own', ns.planCgroupNamespace(linux)),
@@ -175,7 +205,10 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
       'host',
       'The terminal, seen from the host',
       terminal
-        ? [{ op: 'receive_fd', into: 'terminal', why: 'The child sends the master of its terminal.' }]
+        ? [
+            { op: 'receive_fd', into: 'terminal', why: 'The child sends the master of its terminal.' },
+            ...planConsole(input.consoleSocket),
+          ]
         : [],
     ),
     group('child', 'The network', [
@@ -200,11 +233,16 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
       ...planMaskedPaths(linux.maskedPaths ?? []),
       ...planReadonlyPaths(linux.readonlyPaths ?? []),
     ]),
+    ...planHooksBeforePivot(input.hooks),
     group('child', 'The working directory', [planWorkingDirectory(process.cwd)]),
     group('child', 'The change of root', [
       ...(ownMounts ? planPivot(spec.root.readonly ?? false) : planChroot()),
       ...planRootPropagation(linux.rootfsPropagation),
     ]),
+
+    group('child', 'The container waits to be started', waits ? planWait(process) : []),
+    group('host', 'The container is left to itself', planLeave(input)),
+    group('child', 'Hooks inside, before the program', planHooks(input.hooks?.startContainer)),
 
     group('child', 'Limits of the process', planRlimits(process.rlimits ?? [], mayRaiseLimits(host))),
     group('child', 'Standard input and output', planStdio(input)),
@@ -214,7 +252,9 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('child', 'Credentials', planCredentials(process, host.boundingCapabilities)),
     group('child', 'At exec', [
       ...(noNewPrivileges ? planNoNewPrivileges() : []),
-      endWithHelper('A change of user clears the parent-death signal, so it is set again.'),
+      ...(input.detached === undefined
+        ? [endWithHelper('A change of user clears the parent-death signal, so it is set again.')]
+        : []),
       {
         op: 'umask',
         mask: process.user.umask ?? 0o022,
@@ -222,8 +262,8 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
       },
       {
         op: 'close_from',
-        first: 3,
-        why: 'No descriptor of the host goes in: the program gets 0, 1 and 2 (CVE-2024-21626).',
+        first: 3 + kept,
+        why: `No descriptor of the host goes in: the program gets 0 to ${2 + kept} (CVE-2024-21626).`,
       },
       {
         op: 'chdir',
@@ -238,11 +278,16 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
         why: 'The program takes the place of this process: the container runs.',
       },
     ]),
+    group('host', 'Hooks outside, after the start', waits ? [] : planPoststart(input.hooks)),
   ];
 
   return {
     groups: groups.filter((g) => g !== undefined),
-    monitor: { ...(terminal ? { terminal: 'terminal' } : {}), interactive: input.interactive },
+    monitor: {
+      ...(served ? { terminal: 'terminal' } : {}),
+      interactive: input.interactive,
+      ...(input.detached === undefined ? {} : { leaves: input.detached }),
+    },
     reporter: input.reporter,
   };
 }
@@ -284,9 +329,9 @@ function planStateFiles(state: StateFiles | undefined): readonly Op[] {
   });
   return [
     open('run-dir', state.runDir, 'Other commands find the running container by what is written here.'),
-    ...(state.remove
-      ? []
-      : [open('container-dir', state.containerDir, 'What outlives the container is written here.')]),
+    ...(recordsExit(state)
+      ? [open('container-dir', state.containerDir, 'What outlives the container is written here.')]
+      : []),
   ];
 }
 
@@ -303,8 +348,10 @@ function planPidRecord(state: StateFiles | undefined): readonly Op[] {
       ];
 }
 
-function recordsExit(state: StateFiles | undefined): boolean {
-  return state !== undefined && !state.remove;
+function recordsExit(
+  state: StateFiles | undefined,
+): state is StateFiles & { readonly containerDir: HostPath } {
+  return state?.containerDir !== undefined && !state.remove;
 }
 
 function planExitRecord(state: StateFiles | undefined): readonly Op[] {
@@ -379,6 +426,15 @@ function bindContext({ spec: { linux }, sourceType }: PlanInput): BindContext {
         : 'joined'
       : undefined,
     receivesMounts: propagationFlag(rootfsPropagation)?.flag !== K.MS_PRIVATE,
+  };
+}
+
+function planKeyring(): Op {
+  return {
+    op: 'join_session_keyring',
+    name: 'tsrun',
+    tolerate: ['ENOSYS', 'EPERM'],
+    why: 'Keys of whoever started the container stay in their keyring.',
   };
 }
 
