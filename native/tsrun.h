@@ -14,6 +14,9 @@ TSR_EXPORT int32_t tsr_memfd(const char *name, const uint8_t *data, uint64_t len
  * exec, so it costs the same however large this process is. clone(2) CLONE_VM, CLONE_VFORK. */
 TSR_EXPORT int32_t tsr_spawn_helper(int32_t helper, int32_t plan, int32_t report);
 
+/* Leaves a descriptor open across execve. Node closes there all that it was given itself. fcntl(2), FD_CLOEXEC. */
+TSR_EXPORT int32_t tsr_pass_on(int32_t fd);
+
 /* Waits for a child and returns its exit status, or 128 + signal. Signals that somebody sends to this process
  * meanwhile are passed on to the child. */
 TSR_EXPORT int32_t tsr_wait(int32_t pid);

@@ -20,9 +20,10 @@
 static int state_file(const struct run *r, const struct plan_op *op) {
   int fd = memfd_create("state", MFD_CLOEXEC);
   if (fd < 0) return -errno;
+  const char *rest = run_str(r, op->f[RUN_HOOK_REST]);
+  dprintf(fd, "%s", run_str(r, op->f[RUN_HOOK_STATE]));
   /* When the container has ended, nobody has its pid. */
-  int pid = r->report->state >= STATE_ENDED ? 0 : r->report->pid;
-  dprintf(fd, "%s%d%s", run_str(r, op->f[RUN_HOOK_STATE]), pid, run_str(r, op->f[RUN_HOOK_REST]));
+  if (*rest) dprintf(fd, "%d%s", r->report->state >= STATE_ENDED ? 0 : (int)r->report->pid, rest);
   return lseek(fd, 0, SEEK_SET) < 0 ? -errno : fd;
 }
 

@@ -75,3 +75,5 @@ int32_t tsr_wait(int32_t pid) {
   if (result < 0) return -error;
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
+
+int32_t tsr_pass_on(int32_t fd) { return fcntl(fd, F_SETFD, 0) < 0 ? -errno : 0; }

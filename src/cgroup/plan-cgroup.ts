@@ -1,6 +1,7 @@
 /** The container's cgroups: made before the container, so that it is born inside, and removed after it. cgroups(7). */
 import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
+import type { HostPath } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
 import type { DeviceRule, ResourcesSpec } from '../spec/runtime.ts';
 import { compileDeviceRules } from './device-program.ts';
@@ -14,6 +15,7 @@ import {
 } from './host.ts';
 import { resourceWrites } from './resource-writes.ts';
 import { type CgroupWrite, noController } from './setting.ts';
+import { inheritedCpuset } from './v1/cpuset.ts';
 import { deviceSettings } from './v1/devices.ts';
 
 export interface CgroupPlan {
@@ -28,22 +30,33 @@ export interface CgroupPlan {
   readonly bornInside: boolean;
 }
 
+/** In v1: a cgroup in the hierarchies that limit the container, or in all of them. */
+export type WhichCgroups = 'limited' | 'all';
+
 /** `cgroupsPath` as in the specification: see placeCgroup. */
-export function planCgroup(host: CgroupHost, cgroupsPath: string, resources: ResourcesSpec): CgroupPlan {
-  const writes = allWrites(host, resources);
+export function planCgroup(
+  host: CgroupHost,
+  cgroupsPath: string,
+  resources: ResourcesSpec,
+  which: WhichCgroups = 'limited',
+): CgroupPlan {
+  const writes = allWrites(host, resources, which);
+  const controllers = v1Controllers(host, writes, which);
   const v2 =
     host.v2Mount === undefined
       ? undefined
       : planV2(placeCgroup(host.v2Mount, host.v2Base, cgroupsPath), resources, writes);
   checkBase(host, cgroupsPath, writes);
-  const v1 = v1Controllers(writes).map((controller) => planV1(host, cgroupsPath, controller, writes));
+  const v1 = v1Mounts(host, controllers).map((mount) =>
+    planV1(host, cgroupsPath, mount, controllers, writes),
+  );
   return {
     before: [...(v2?.before ?? []), ...v1.flatMap((plan) => plan.before)],
     join: v1.flatMap((plan) => plan.join),
     // Cleanup runs backwards: what is left is killed by v2, and then the directories go.
     cleanup: [
       ...v1.flatMap((plan) => plan.cleanup),
-      ...removeLater(host, cgroupsPath, v1Controllers(writes)),
+      ...removeLater(host, cgroupsPath, controllers),
       ...(v2?.cleanup ?? []),
     ],
     count: [...(v2?.count ?? []), ...v1.flatMap((plan) => plan.count)],
@@ -78,12 +91,23 @@ export function plannedCgroups(
   host: CgroupHost,
   cgroupsPath: string,
   resources: ResourcesSpec,
+  which: WhichCgroups = 'limited',
 ): ContainerCgroups {
-  return containerCgroups(host, cgroupsPath, v1Controllers(allWrites(host, resources)));
+  return containerCgroups(host, cgroupsPath, v1Controllers(host, allWrites(host, resources, which), which));
 }
 
-function allWrites(host: CgroupHost, resources: ResourcesSpec): readonly CgroupWrite[] {
-  return [...resourceWrites(host, resources, { changing: false }), ...v1DeviceWrites(host, resources)];
+function allWrites(host: CgroupHost, resources: ResourcesSpec, which: WhichCgroups): readonly CgroupWrite[] {
+  const writes = resourceWrites(host, resources, { changing: false });
+  const unlimitedCpuset = which === 'all' && !writes.some((one) => one.controller === 'cpuset');
+  return [
+    ...writes,
+    ...(unlimitedCpuset ? inheritedCpuset(host.v1.cpuset?.cpuset) : []).map((one) => ({
+      ...one,
+      version: 1 as const,
+      controller: 'cpuset',
+    })),
+    ...v1DeviceWrites(host, resources),
+  ];
 }
 
 /** A program on v2 is asked on a hybrid host too; the files of v1 serve where there is no v2 to attach it to. */
@@ -99,8 +123,18 @@ function v1DeviceWrites(host: CgroupHost, resources: ResourcesSpec): readonly Cg
   return deviceSettings(rules).map((one) => ({ ...one, version: 1, controller: 'devices' }));
 }
 
-function v1Controllers(writes: readonly CgroupWrite[]): readonly string[] {
-  return [...new Set(writes.filter((one) => one.version === 1).map((one) => one.controller))];
+/** A hierarchy may have several controllers: who has one of them has the others too. */
+function v1Controllers(
+  { v1 }: Pick<CgroupHost, 'v1'>,
+  writes: readonly CgroupWrite[],
+  which: WhichCgroups,
+): readonly string[] {
+  const limited = writes.filter((one) => one.version === 1).map((one) => one.controller);
+  return which === 'all' ? Object.keys(v1) : [...new Set(limited)];
+}
+
+function v1Mounts(host: CgroupHost, controllers: readonly string[]): readonly HostPath[] {
+  return [...new Set(controllers.flatMap((name) => host.v1[name]?.mount ?? []))];
 }
 
 type Part = Pick<CgroupPlan, 'before' | 'join' | 'cleanup' | 'count'>;
@@ -160,12 +194,13 @@ function whyDevices({ length }: readonly DeviceRule[]): string {
 function planV1(
   host: CgroupHost,
   cgroupsPath: string,
-  controller: string,
+  mount: HostPath,
+  controllers: readonly string[],
   writes: readonly CgroupWrite[],
 ): Part {
-  const hierarchy = host.v1[controller];
-  if (hierarchy === undefined) throw new Error(`there is no v1 hierarchy of ${controller}`);
-  const place = placeCgroup(hierarchy.mount, hierarchy.base, cgroupsPath);
+  const names = controllers.filter((name) => host.v1[name]?.mount === mount);
+  const controller = names.join(',');
+  const place = placeCgroup(mount, host.v1[names[0] ?? '']?.base ?? '/', cgroupsPath);
   const root = `${controller}-cgroups`;
   const cgroup = `${controller}-cgroup`;
   return {
@@ -179,11 +214,11 @@ function planV1(
         at: root,
         path: place.path,
         mode: 0o755,
-        why: `In v1 each hierarchy has cgroups of its own: the container gets one for ${controller}, because it is limited.`,
+        why: `In v1 each hierarchy has cgroups of its own: the container gets one for ${controller}.`,
       },
       openDirectory(cgroup, root, place.path, 'Its files, and the list of its processes.'),
       ...writes
-        .filter((one) => one.version === 1 && one.controller === controller)
+        .filter((one) => one.version === 1 && names.includes(one.controller))
         .map((one) => write(cgroup, one)),
     ],
     join: [
@@ -196,7 +231,7 @@ function planV1(
     cleanup: [
       { op: 'rmdir', at: root, path: place.path, why: 'An empty cgroup is removed like a directory.' },
     ],
-    count: controller === 'memory' ? [countOomKills(cgroup, 'memory.oom_control')] : [],
+    count: names.includes('memory') ? [countOomKills(cgroup, 'memory.oom_control')] : [],
   };
 }
 

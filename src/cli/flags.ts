@@ -27,6 +27,8 @@ export interface Parsed<T extends FlagTable> {
 }
 
 export interface Syntax {
+  /** `tsrun` when not given. */
+  readonly program?: string;
   readonly verb: string;
   /** The first word that is no flag ends the flags: what follows belongs to the program in the container. */
   readonly stopsAtFirstWord?: boolean;
@@ -112,8 +114,8 @@ function spelledOut(table: FlagTable, word: string): readonly SpelledFlag[] {
   return found;
 }
 
-export function usage({ verb }: Syntax, message: string): TsrunError {
-  return new TsrunError('USAGE', message, { hint: `see 'tsrun ${verb} --help'`, exitCode: EXIT_ENGINE });
+export function usage({ program = 'tsrun', verb }: Syntax, message: string): TsrunError {
+  return new TsrunError('USAGE', message, { hint: `see '${program} ${verb} --help'`, exitCode: EXIT_ENGINE });
 }
 
 /** Exactly `least` to `most` words, or a usage error. */
@@ -132,7 +134,7 @@ export function checkCount(
         : `${least} to ${most}`;
   throw usage(
     syntax,
-    `'tsrun ${syntax.verb}' takes ${wanted} argument${(Number.isFinite(most) ? most : least) === 1 ? '' : 's'}, not ${words.length}`,
+    `'${syntax.program ?? 'tsrun'} ${syntax.verb}' takes ${wanted} argument${(Number.isFinite(most) ? most : least) === 1 ? '' : 's'}, not ${words.length}`,
   );
 }
 

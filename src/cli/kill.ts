@@ -1,9 +1,9 @@
 /** `tsrun kill`: send a signal to the first process of running containers. */
-import { constants } from 'node:os';
 import { findContainer, signalContainer } from '../engine/container-store.ts';
 import { forEach } from './each.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax, usage } from './flags.ts';
 import { print } from './print.ts';
+import { signalNumber } from './signal-number.ts';
 import type { Context, Verb } from './verb.ts';
 
 const FLAGS = {
@@ -21,24 +21,11 @@ export const verb: Verb = {
 function run(args: readonly string[], { paths }: Context): Promise<number> {
   const { flags, rest } = parseFlags(FLAGS, args, SYNTAX);
   checkCount(SYNTAX, rest, 1);
-  const signal = signalNumber(flags.signal ?? 'KILL');
+  const text = flags.signal ?? 'KILL';
+  const signal = signalNumber(text);
+  if (signal === undefined) throw usage(SYNTAX, `invalid signal: ${text}`);
   return forEach(rest, (name) => {
     signalContainer(findContainer(paths, name), signal);
     print(`${name}\n`);
   });
-}
-
-/** The highest real-time signal; signal(7). */
-const LAST_SIGNAL = 64;
-
-/** `TERM`, `SIGTERM`, `sigterm` or `15`. */
-function signalNumber(text: string): number {
-  const number = /^\d+$/.test(text)
-    ? Number(text)
-    : Object.entries(constants.signals).find(
-        ([name]) => name === `SIG${text.toUpperCase().replace(/^SIG/, '')}`,
-      )?.[1];
-  if (number === undefined || number < 1 || number > LAST_SIGNAL)
-    throw usage(SYNTAX, `invalid signal: ${text}`);
-  return number;
 }

@@ -1,6 +1,7 @@
 /** Containers by id and name: reserve, find, list, remove, and sweep what a killed helper left. */
 import { existsSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { ContainerCgroups } from '../cgroup/host.ts';
+import { removeCgroups } from '../cgroup/remove-cgroups.ts';
 import type { ImageUse } from '../image/remove.ts';
 import { checkErrno, native } from '../kernel/native.ts';
 import { removeTree } from '../kernel/remove-tree.ts';
@@ -21,7 +22,6 @@ import {
   readState,
 } from './container-record.ts';
 import { containerDir, type EnginePaths, ownerLink, runDir } from './paths.ts';
-import { removeCgroups } from './remove-cgroups.ts';
 
 export interface Container {
   readonly record: ContainerRecord;

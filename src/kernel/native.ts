@@ -18,6 +18,7 @@ interface Signature {
 const SIGNATURES = {
   tsr_memfd: { return: 'i32', arguments: ['string', 'buffer', 'u64', 'i32', 'i32'] },
   tsr_spawn_helper: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
+  tsr_pass_on: { return: 'i32', arguments: ['i32'] },
   tsr_wait: { return: 'i32', arguments: ['i32'] },
   tsr_kill: { return: 'i32', arguments: ['i32', 'u64', 'i32'] },
   tsr_start: { return: 'i32', arguments: ['string', 'buffer'] },

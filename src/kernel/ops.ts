@@ -174,7 +174,7 @@ export const OPS = {
   await_child: { code: 123, fields: {} },
   /**
    * Runs a program of the host, or in the child one of the container's, and waits for its end. Its standard input is the JSON
-   * text `state`, the pid of the container, and `rest`. `timeout` in milliseconds, 0 for none.
+   * text `state`, the pid of the container, and `rest`; when that is empty, `state` alone. `timeout` in milliseconds, 0 for none.
    */
   run_hook: {
     code: 124,

@@ -25,6 +25,9 @@ export const REPORT_LAYOUT = {
   opSize: 24,
 } as const;
 
+/** Loading node:os for it would cost every start. */
+const ECHILD = 10;
+
 export const STATE_RUNNING = 1;
 export const STATE_ENDED = 2;
 export const STATE_FAILED = 3;
@@ -89,6 +92,18 @@ export function readReport(plan: Plan, bytes: Buffer): Report {
       };
     }),
   };
+}
+
+/**
+ * Of a child that is gone, or has become its program: why it has not. Undefined when it has. A child that is killed in the middle
+ * of an op reports no failure.
+ */
+export function readChildFailure(plan: Plan, bytes: Buffer): Failure | undefined {
+  const { failure } = readReport(plan, bytes);
+  const index = bytes.readUInt32LE(REPORT_LAYOUT.childAt);
+  const last = flattenPlan(plan)[index]?.op;
+  if (failure !== undefined || last === undefined || last.op === 'execve') return failure;
+  return { index, op: last, errno: ECHILD, detail: 'the process was killed' };
 }
 
 /** wait(2) status → exit status: WEXITSTATUS, or 128 + WTERMSIG. */

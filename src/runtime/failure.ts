@@ -68,6 +68,15 @@ function explain(op: Op, errno: string, detail: string): Explanation | undefined
     case 'reserve_port':
     case 'proxy_port':
       return explainPort(op, errno);
+    case 'run_hook':
+      return { message: `hook ${op.path}: ${detail === '' ? errno : detail}` };
+    case 'find_program':
+      return explainExec(`${op.program}`, errno, detail);
+    case 'hand_over':
+      return {
+        message: `nobody takes the terminal at ${op.path}: ${errno}`,
+        hint: 'somebody must listen at the console socket',
+      };
     case 'seccomp':
       return errno === 'EACCES'
         ? {

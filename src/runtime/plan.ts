@@ -93,6 +93,8 @@ export interface PlanInput {
   readonly hooks?: HookStates | undefined;
   /** How many descriptors from 3 on the program inherits. */
   readonly keptDescriptors?: number | undefined;
+  /** In v1 it gets a cgroup in every hierarchy: others will limit it, count it and freeze it later. */
+  readonly everyCgroup?: boolean | undefined;
   /** It stays in the session keyring of the caller. */
   readonly keepsKeyring?: boolean | undefined;
 }
@@ -110,7 +112,12 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
   const ownMounts = ns.makesNamespace(linux, 'mount');
   const inUserNamespace = ns.hasNamespace(linux, 'user');
   if (linux.cgroupsPath === undefined) throw new Error('the specification does not say where its cgroup is');
-  const cgroup = planCgroup(host.cgroup, linux.cgroupsPath, linux.resources ?? {});
+  const cgroup = planCgroup(
+    host.cgroup,
+    linux.cgroupsPath,
+    linux.resources ?? {},
+    input.everyCgroup ? 'all' : 'limited',
+  );
   const network = input.network && planNetwork(input.network, host.ipv6);
   const rules = input.network && planRules(input.network.rules);
   const mounts = planMounts(

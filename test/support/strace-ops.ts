@@ -208,6 +208,25 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   // Further answers, and a buffer that only root may enlarge, are passed over: they are not guarded.
   netlink: [{ ...once('setsockopt'), only: begins(/SO_SNDBUF/) }, once('sendto'), once('recvfrom', 'recv')],
 
+  listen: [once('socket'), once('bind'), once('listen')],
+  await_start: [once('accept4'), once('shutdown'), once('sendmsg')],
+  tell_host: [once('sendto', 'send')],
+  await_child: [once('recvfrom', 'recv')],
+  await_exec: [some(['recvfrom', 'recv'])],
+  // The program itself is another process.
+  run_hook: [
+    once('memfd_create'),
+    some(['write', 'writev']),
+    once('lseek'),
+    once('pipe2'),
+    once('fork', 'clone'),
+    some(['close', 'munmap', 'pidfd_open', 'poll', 'read']),
+    some(['wait4']),
+  ],
+  hand_over: [once(...OPEN), once('socket'), once('connect'), any(['close']), once('sendmsg')],
+  find_program: [some(STAT)],
+  write_pid_file: [once('openat', 'open'), once('write'), once('renameat', 'renameat2', 'rename')],
+
   // The start time is read from /proc; the file appears whole, by renaming it.
   record_pid: [
     once('open', 'openat'),

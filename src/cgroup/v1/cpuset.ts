@@ -4,23 +4,24 @@ import type { V1Hierarchy } from '../host.ts';
 import type { Setting } from '../setting.ts';
 import { cpusetSettings as asked } from '../v2/cpuset.ts';
 
-/** A new cgroup has neither processors nor memory nodes, and takes no process without both: what is not asked for is the parent's. */
+/** What is not asked for is the parent's. */
 export function cpusetSettings(
   resources: ResourcesSpec,
   changing: boolean,
   own: V1Hierarchy['cpuset'],
 ): readonly Setting[] {
   const wanted = asked(resources);
-  if (wanted.length === 0 || changing || own === undefined) return wanted;
-  const inherited = [
-    { file: 'cpuset.cpus', value: own.cpus },
-    { file: 'cpuset.mems', value: own.mems },
-  ].filter(({ file }) => !wanted.some((one) => one.file === file));
+  if (wanted.length === 0 || changing) return wanted;
+  const inherited = inheritedCpuset(own).filter(({ file }) => !wanted.some((one) => one.file === file));
+  return [...inherited, ...wanted];
+}
+
+/** A new cgroup has neither processors nor memory nodes, and takes no process without both. */
+export function inheritedCpuset(own: V1Hierarchy['cpuset']): readonly Setting[] {
+  if (own === undefined) return [];
+  const why = 'The same as its parent has: a new cpuset begins with nothing, and takes no process then.';
   return [
-    ...inherited.map((one) => ({
-      ...one,
-      why: 'The same as its parent has: a new cpuset begins with nothing, and takes no process then.',
-    })),
-    ...wanted,
+    { file: 'cpuset.cpus', value: own.cpus, why },
+    { file: 'cpuset.mems', value: own.mems, why },
   ];
 }

@@ -1,6 +1,7 @@
 /** Every op → the commands that do the same. An op without a command has a comment that says so. */
 import type { OpName, OpOf } from '../../kernel/ops.ts';
 import { CREDENTIALS } from './credentials.ts';
+import { DETACHED } from './detached.ts';
 import { FILES } from './files.ts';
 import { MOUNTS } from './mounts.ts';
 import { NETWORK } from './network.ts';
@@ -17,4 +18,5 @@ export const TRANSLATIONS: Translations<OpName> = {
   ...PROCESSES,
   ...NETWORK,
   ...CREDENTIALS,
+  ...DETACHED,
 };

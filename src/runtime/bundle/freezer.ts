@@ -36,7 +36,9 @@ export function setPaused(cgroups: ContainerCgroups, paused: boolean): void {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS);
   }
   if (paused) writeFileSync(freezer.file, freezer.thawed);
-  throw new TsrunError('NOT_PAUSED', 'cannot pause: a process of the container does not stand still', { exitCode: 1 });
+  throw new TsrunError('NOT_PAUSED', 'cannot pause: a process of the container does not stand still', {
+    exitCode: 1,
+  });
 }
 
 function freezerOf({ v2, v1 }: ContainerCgroups): Freezer | undefined {

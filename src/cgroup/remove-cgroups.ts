@@ -1,7 +1,7 @@
 /** Removing the cgroups of a container whose helper was killed: the processes in them may still be ending. */
 import { readdirSync, rmdirSync, writeFileSync } from 'node:fs';
-import type { ContainerCgroups } from '../cgroup/host.ts';
 import { errnoOf } from '../lib/errors.ts';
+import type { ContainerCgroups } from './host.ts';
 
 const POLL_MS = 5;
 const POLL_LIMIT_MS = 1000;

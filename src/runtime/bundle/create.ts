@@ -1,0 +1,155 @@
+/** A bundle → a container on disk, and the plan that makes it. OCI runtime-spec, bundle.md and runtime.md, Create. */
+import { readFileSync, rmSync, statSync } from 'node:fs';
+import { plannedCgroups } from '../../cgroup/plan-cgroup.ts';
+import type { Plan } from '../../kernel/ops.ts';
+import { type HostPath, hostPath } from '../../lib/brands.ts';
+import { errnoOf, reasonOf, TsrunError } from '../../lib/errors.ts';
+import type { SeccompProgram } from '../../security/seccomp-compile.ts';
+import type { ProcessSpec, RuntimeSpec } from '../../spec/runtime.ts';
+import { type BundleSpec, inBundle, parseRuntimeSpec } from '../../spec/runtime-config.ts';
+import { readHostFacts } from '../host-facts.ts';
+import { type Detachment, type HostFacts, planContainer } from '../plan.ts';
+import type { PassedDescriptors } from './descriptors.ts';
+import { hookStates } from './hooks.ts';
+import { reserve, userName, writeRecord } from './record.ts';
+
+export interface BundleOptions {
+  readonly id: string;
+  readonly bundle: HostPath;
+  /** Where the containers of this runtime are kept. */
+  readonly root: HostPath;
+  /** Left out: the helper looks after the container to its end. */
+  readonly detached: Detachment | undefined;
+  /** After the end, what is left of the container stays until it is deleted. */
+  readonly keep: boolean;
+  readonly pidFile: HostPath | undefined;
+  readonly consoleSocket: HostPath | undefined;
+  readonly passed: PassedDescriptors;
+  readonly keepsKeyring: boolean;
+  /** argv of the program that explains a failure. */
+  readonly reporter: readonly string[];
+}
+
+/** When this returns, the id is taken, and the plan, should it fail, gives it back. */
+export async function prepareBundle(options: BundleOptions): Promise<Plan> {
+  const spec = withProcess(readBundle(options.bundle), options);
+  checkTerminal(spec.process, options);
+  const { id, bundle, detached } = options;
+  const host = readHostFacts();
+  const cgroupsPath = spec.linux.cgroupsPath ?? id;
+  const resources = spec.linux.resources ?? {};
+  const linux = { ...spec.linux, cgroupsPath };
+  const rootfs = hostPath(spec.root.path);
+  checkRootfs(rootfs);
+  const seccomp = await compileFilter(spec, host);
+  const dir = reserve(options.root, id);
+  try {
+    const record = { id, bundle, rootfs, spec: { ...spec, linux } };
+    writeRecord(dir, {
+      ...record,
+      createdAtMs: Date.now(),
+      owner: userName(process.getuid?.() ?? 0),
+      cgroups: plannedCgroups(host.cgroup, cgroupsPath, resources, 'all'),
+    });
+    return planContainer(
+      {
+        spec: record.spec,
+        root: { kind: 'directory', path: rootfs },
+        state: {
+          runDir: dir,
+          owned: [{ path: dir, what: 'what is known of the container' }],
+          remove: detached === undefined && !options.keep,
+        },
+        interactive: true,
+        seccomp,
+        sourceType,
+        reporter: options.reporter,
+        detached,
+        everyCgroup: true,
+        pidFile: options.pidFile,
+        consoleSocket: options.consoleSocket,
+        hooks: hookStates(record),
+        keptDescriptors: options.passed.count,
+        keepsKeyring: options.keepsKeyring,
+      },
+      host,
+    );
+  } catch (error) {
+    rmSync(dir, { recursive: true });
+    throw error;
+  }
+}
+
+/** The configuration of a bundle, with absolute paths. */
+export function readBundle(bundle: HostPath): BundleSpec {
+  const file = `${bundle}/config.json`;
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    if (errnoOf(cause) !== 'ENOENT') throw cause;
+    throw new TsrunError('NO_CONFIG', `JSON specification file ${file} not found`, {
+      hint: 'name the directory that holds config.json with --bundle',
+      exitCode: 1,
+      cause,
+    });
+  }
+  return inBundle(parseRuntimeSpec(text), bundle);
+}
+
+function withProcess({ process, ...spec }: BundleSpec, { passed }: BundleOptions): RuntimeSpec {
+  if (process === undefined) {
+    throw new TsrunError('NO_PROCESS', 'config.json has no process: there is no program to run', {
+      exitCode: 1,
+    });
+  }
+  return { ...spec, process: { ...process, env: [...process.env, ...passed.env] } };
+}
+
+/** Who leaves the container to itself leaves its terminal to somebody. */
+function checkTerminal({ terminal }: ProcessSpec, { detached, consoleSocket }: BundleOptions): void {
+  const refuse = (message: string, hint: string) => {
+    throw new TsrunError('BAD_CONSOLE', message, { hint, exitCode: 1 });
+  };
+  if (detached !== undefined && terminal && consoleSocket === undefined) {
+    refuse(
+      'cannot allocate tty if the runtime will detach without setting console socket',
+      'name a socket with --console-socket, or set process.terminal to false',
+    );
+  }
+  if (consoleSocket !== undefined && (detached === undefined || !terminal)) {
+    refuse(
+      'cannot use console socket if the runtime will not detach or allocate tty',
+      'leave out --console-socket, or set process.terminal to true',
+    );
+  }
+}
+
+function checkRootfs(rootfs: HostPath): void {
+  try {
+    if (statSync(rootfs).isDirectory()) return;
+  } catch (cause) {
+    throw new TsrunError('NO_ROOTFS', `cannot use the root file system ${rootfs}: ${reasonOf(cause)}`, {
+      hint: 'root.path in config.json is relative to the bundle',
+      exitCode: 1,
+      cause,
+    });
+  }
+  throw new TsrunError('NO_ROOTFS', `cannot use the root file system ${rootfs}: it is not a directory`, {
+    exitCode: 1,
+  });
+}
+
+export async function compileFilter(
+  { linux }: Pick<RuntimeSpec, 'linux'>,
+  { arch }: HostFacts,
+): Promise<SeccompProgram | undefined> {
+  if (linux.seccomp === undefined) return undefined;
+  const { compileSeccomp } = await import('../../security/seccomp-compile.ts');
+  return compileSeccomp(linux.seccomp, arch);
+}
+
+/** What a bind mount shows; a source that is missing becomes an error of the plan, which names it. */
+function sourceType(path: string): 'directory' | 'file' {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === false ? 'directory' : 'file';
+}

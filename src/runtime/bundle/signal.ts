@@ -1,0 +1,60 @@
+/** Signals to the processes of a container. OCI runtime-spec, runtime.md, Kill. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { ContainerCgroups } from '../../cgroup/host.ts';
+import { native } from '../../kernel/native.ts';
+import { errnoOf, TsrunError } from '../../lib/errors.ts';
+import type { BundleContainer } from './record.ts';
+
+/** To its first process. Throws when that has ended. */
+export function signalProcess(
+  { id, process }: Pick<BundleContainer, 'id' | 'process'>,
+  signal: number,
+): void {
+  const sent = process === undefined ? -1 : native().tsr_kill(process.pid, process.started, signal);
+  // Engines know these words.
+  if (sent < 0) throw new TsrunError('NOT_RUNNING', `container not running: ${id}`, { exitCode: 1 });
+}
+
+/** The numbers of the processes in its cgroup and those below, as the host has them. */
+export function processesOf(cgroups: ContainerCgroups): readonly number[] {
+  const directory = cgroups.v2 ?? cgroups.v1.pids ?? Object.values(cgroups.v1)[0];
+  return directory === undefined ? [] : processesIn(directory);
+}
+
+/** Ends all processes of a container, also those that are forked meanwhile, as far as its cgroup can. */
+export function killAll(cgroups: ContainerCgroups): void {
+  const { v2 } = cgroups;
+  if (v2 !== undefined && wrote(`${v2}/cgroup.kill`, '1')) return;
+  for (const pid of processesOf(cgroups)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      if (errnoOf(error) !== 'ESRCH') throw error;
+    }
+  }
+}
+
+function processesIn(directory: string): readonly number[] {
+  try {
+    const own = readFileSync(`${directory}/cgroup.procs`, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '');
+    const below = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    return [...own.map(Number), ...below.flatMap(({ name }) => processesIn(`${directory}/${name}`))];
+  } catch (error) {
+    // ENODEV: removed between opening and reading.
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENODEV') return [];
+    throw error;
+  }
+}
+
+/** Whether there is such a file: cgroup.kill is there since Linux 5.14. */
+function wrote(file: string, text: string): boolean {
+  try {
+    writeFileSync(file, text, { flag: 'r+' });
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,34 @@
+/** The start of a container that waits for it. OCI runtime-spec, runtime.md, Start. */
+import { rmSync } from 'node:fs';
+import { constants } from 'node:os';
+import { checkErrno, native } from '../../kernel/native.ts';
+import { TsrunError } from '../../lib/errors.ts';
+import { failureLeftAt } from '../left-report.ts';
+import { runHooks } from './hooks.ts';
+import { type BundleContainer, startSocket } from './record.ts';
+import { signalProcess } from './signal.ts';
+
+/** Returns when the program runs. Throws when it could not be run; then the container is stopped. */
+export function startContainer(container: BundleContainer): void {
+  checkCreated(container);
+  const socket = startSocket(container.dir);
+  const fds = Buffer.alloc(8);
+  checkErrno(native().tsr_start(socket, fds), `cannot start the container ${container.id}`);
+  rmSync(socket, { force: true });
+  const error = failureLeftAt(fds.readInt32LE(0), fds.readInt32LE(4));
+  if (error !== undefined) throw error;
+  const pid = container.process?.pid ?? 0;
+  runHooks(container, 'poststart', pid, (error) => {
+    signalProcess(container, constants.signals.SIGKILL);
+    throw error;
+  });
+}
+
+function checkCreated({ id, status }: BundleContainer): void {
+  if (status === 'created') return;
+  const why =
+    status === 'stopped'
+      ? 'cannot start a container that has stopped'
+      : 'cannot start an already running container';
+  throw new TsrunError('NOT_CREATED', why, { hint: `the container ${id} is ${status}`, exitCode: 1 });
+}
