@@ -97,7 +97,7 @@ build_native() {
 
 make_images() {
   local images=(busybox) missing
-  [ "$level" = demo ] || images+=(debian python)
+  [ "$level" = demo ] || images+=(debian python network)
   missing=$(bash rootfs/build.sh --missing "${images[@]}" | xargs)
   [ -n "$missing" ] || return 0
   say "making the images: $missing"
