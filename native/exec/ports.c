@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -91,6 +92,9 @@ int op_proxy_port(struct run *r, const struct plan_op *op) {
 
 int op_start_proxy(struct run *r, const struct plan_op *op) {
   if (proxy.n == 0) return 0;
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) < 0) return -errno;
+  proxy.max_fds = files.rlim_cur;
   int *fds = calloc(proxy.n, sizeof *fds);
   if (fds == NULL) return -ENOMEM;
   for (size_t i = 0; i < proxy.n; i++) fds[i] = proxy.ports[i].listener;

@@ -13,6 +13,7 @@ struct proxy_port {
 struct proxy {
   struct proxy_port *ports;
   size_t n;
+  size_t max_fds; /* RLIMIT_NOFILE of the process that serves: each connection takes two */
 };
 
 /* Serves a struct proxy; never returns. What it calls is in proxy_calls. */
