@@ -5,8 +5,15 @@ import type { MountSpec, UserSpec } from '../spec/runtime.ts';
 
 const NO_LINKS = K.RESOLVE_IN_ROOT + K.RESOLVE_NO_SYMLINKS;
 
-/** The terminal belongs to the user of the program, and to the group its devpts was mounted with (gid=5, `tty`). */
-export function planTerminal(user: UserSpec, mounts: readonly MountSpec[]): readonly Op[] {
+/**
+ * The terminal belongs to the user of the program, and to the group its devpts was mounted with (gid=5, `tty`). That of a container's
+ * first program is `/dev/console` as well.
+ */
+export function planTerminal(
+  user: UserSpec,
+  mounts: readonly MountSpec[],
+  isConsole: boolean,
+): readonly Op[] {
   const devpts = mounts.find((mount) => mount.type === 'devpts');
   const group = devpts?.options?.find((option) => option.startsWith('gid='))?.slice('gid='.length);
   return [
@@ -46,6 +53,25 @@ export function planTerminal(user: UserSpec, mounts: readonly MountSpec[]): read
       why: 'It begins with the size of the terminal that tsrun was started in.',
     },
     { op: 'send_fd', fd: 'ptmx', why: 'The host process copies bytes between this master and the caller.' },
+    ...(isConsole ? planConsoleMount() : []),
+    {
+      op: 'set_controlling_tty',
+      fd: 'tty',
+      why: 'Ctrl-C and hang-up reach the session through its controlling terminal.',
+    },
+    ...[0, 1, 2].map(
+      (to): Op => ({
+        op: 'dup',
+        fd: 'tty',
+        to,
+        why: `The terminal becomes ${['standard input', 'standard output', 'standard error'][to]}.`,
+      }),
+    ),
+  ];
+}
+
+function planConsoleMount(): readonly Op[] {
+  return [
     {
       op: 'ensure',
       into: 'target',
@@ -71,18 +97,5 @@ export function planTerminal(user: UserSpec, mounts: readonly MountSpec[]): read
       path: '',
       why: "/dev/console is the container's terminal, not the host's.",
     },
-    {
-      op: 'set_controlling_tty',
-      fd: 'tty',
-      why: 'Ctrl-C and hang-up reach the session through its controlling terminal.',
-    },
-    ...[0, 1, 2].map(
-      (to): Op => ({
-        op: 'dup',
-        fd: 'tty',
-        to,
-        why: `The terminal becomes ${['standard input', 'standard output', 'standard error'][to]}.`,
-      }),
-    ),
   ];
 }

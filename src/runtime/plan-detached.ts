@@ -5,6 +5,7 @@
 import type { Op, OpGroup } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
 import type { HookName, HookSpec, ProcessSpec } from '../spec/runtime.ts';
+import { group } from './op-group.ts';
 import type { Detachment } from './plan.ts';
 
 /** Where a container waits for its start, in the directory that has its `pid`. */
@@ -113,8 +114,6 @@ export function planHooks(hooks: Hooks | undefined): readonly Op[] {
 export function planHooksBeforePivot(hooks: HookStates | undefined): readonly (OpGroup | undefined)[] {
   const outside = [...planHooks(hooks?.prestart), ...planHooks(hooks?.createRuntime)];
   const inside = planHooks(hooks?.createContainer);
-  const group = (who: 'host' | 'child', title: string, ops: readonly Op[]): OpGroup | undefined =>
-    ops.length === 0 ? undefined : { who, title, ops };
   return [
     ...(outside.length === 0
       ? []

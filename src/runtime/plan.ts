@@ -5,7 +5,7 @@
 import type { CgroupHost } from '../cgroup/host.ts';
 import { planCgroup } from '../cgroup/plan-cgroup.ts';
 import * as K from '../kernel/constants.ts';
-import type { Op, OpGroup, Plan, Who } from '../kernel/ops.ts';
+import type { Op, OpGroup, Plan } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
 import { propagationFlag } from '../mounts/options.ts';
 import type { BindContext, SourceType } from '../mounts/plan-binds.ts';
@@ -25,13 +25,10 @@ import * as ns from '../namespaces/plan-namespaces.ts';
 import type { Ipv6Host } from '../network/ipv6-host.ts';
 import { type NetworkInput, planLoopback, planNetwork } from '../network/plan-network.ts';
 import { planRules } from '../network/plan-rules.ts';
-import { capabilityMask } from '../security/capabilities.ts';
-import { planCredentials } from '../security/plan-credentials.ts';
-import { planRlimits } from '../security/plan-rlimits.ts';
-import { planSeccomp } from '../security/plan-seccomp.ts';
 import { planSysctls } from '../security/plan-sysctls.ts';
 import type { SeccompProgram } from '../security/seccomp-compile.ts';
 import type { LinuxSpec, MountSpec, RuntimeSpec } from '../spec/runtime.ts';
+import { group } from './op-group.ts';
 import {
   type HookStates,
   planConsole,
@@ -42,6 +39,7 @@ import {
   planStartSocket,
   planWait,
 } from './plan-detached.ts';
+import { endWithHelper, planProgram } from './plan-program.ts';
 
 /** What the host can do; read once, given as data, so that a plan can be made for any host. */
 export interface HostFacts {
@@ -125,7 +123,6 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     bindContext(input),
   );
   const terminal = process.terminal;
-  const noNewPrivileges = process.noNewPrivileges ?? false;
   const waits = input.detached === 'waiting';
   const served = terminal && input.consoleSocket === undefined;
   const kept = input.keptDescriptors ?? 0;
@@ -207,7 +204,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('child', 'Mounts', mounts.child),
     // /dev must be mounted before there can be devices on it; the terminal comes from the devpts mounted above.
     group('child', 'Devices', planDevices(linux.devices ?? [], inUserNamespace)),
-    group('child', 'The terminal', terminal ? planTerminal(process.user, spec.mounts) : []),
+    group('child', 'The terminal', terminal ? planTerminal(process.user, spec.mounts, true) : []),
     group(
       'host',
       'The terminal, seen from the host',
@@ -251,40 +248,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('host', 'The container is left to itself', planLeave(input)),
     group('child', 'Hooks inside, before the program', planHooks(input.hooks?.startContainer)),
 
-    group('child', 'Limits of the process', planRlimits(process.rlimits ?? [], mayRaiseLimits(host))),
-    group('child', 'Standard input and output', planStdio(input)),
-    // With no_new_privs a filter can be loaded without privilege, so it comes last; without it, loading needs
-    // CAP_SYS_ADMIN and must come before the capabilities are given up.
-    group('child', 'The system call filter', noNewPrivileges ? [] : planSeccomp(input.seccomp)),
-    group('child', 'Credentials', planCredentials(process, host.boundingCapabilities)),
-    group('child', 'At exec', [
-      ...(noNewPrivileges ? planNoNewPrivileges() : []),
-      ...(input.detached === undefined
-        ? [endWithHelper('A change of user clears the parent-death signal, so it is set again.')]
-        : []),
-      {
-        op: 'umask',
-        mask: process.user.umask ?? 0o022,
-        why: 'The file mode creation mask that programs expect.',
-      },
-      {
-        op: 'close_from',
-        first: 3 + kept,
-        why: `No descriptor of the host goes in: the program gets 0 to ${2 + kept} (CVE-2024-21626).`,
-      },
-      {
-        op: 'chdir',
-        path: process.cwd,
-        why: 'Enters the working directory as the user of the program, with nothing of the host open any more.',
-      },
-      ...(noNewPrivileges ? planSeccomp(input.seccomp) : []),
-      {
-        op: 'execve',
-        args: process.args,
-        env: process.env,
-        why: 'The program takes the place of this process: the container runs.',
-      },
-    ]),
+    ...planProgram({ ...input, process, keptDescriptors: kept }, host),
     group('host', 'Hooks outside, after the start', waits ? [] : planPoststart(input.hooks)),
   ];
 
@@ -297,15 +261,6 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     },
     reporter: input.reporter,
   };
-}
-
-function group(who: Who, title: string, ops: readonly Op[]): OpGroup | undefined {
-  return ops.length === 0 ? undefined : { who, title, ops };
-}
-
-/** prctl(2) PR_SET_PDEATHSIG: cleared by a change of user, so it is set twice. */
-function endWithHelper(why: string): Op {
-  return { op: 'prctl', option: K.PR_SET_PDEATHSIG, arg2: K.SIGKILL, arg3: 0, arg4: 0, arg5: 0, why };
 }
 
 function planClone({ spec }: PlanInput, intoCgroup: boolean): Op {
@@ -397,21 +352,6 @@ function planInput({ spec, interactive }: PlanInput): readonly Op[] {
   ];
 }
 
-function planStdio({ spec, interactive }: PlanInput): readonly Op[] {
-  if (spec.process.terminal) return [];
-  const input: readonly Op[] = interactive
-    ? []
-    : [{ op: 'dup', fd: 'no-input', to: 0, why: 'Standard input is empty.' }];
-  return [
-    ...input,
-    {
-      op: 'chown_stdio',
-      uid: spec.process.user.uid,
-      why: 'The program may open /dev/stdout again only when its user owns the pipe.',
-    },
-  ];
-}
-
 /**
  * In the first cgroup namespace, cgroup2 takes the options of its newest mount: one for the container would take nsdelegate
  * and memory_recursiveprot from the host (kernel/cgroup/cgroup.c, apply_cgroup_root_flags). There the host's is bound instead.
@@ -436,7 +376,7 @@ function bindContext({ spec: { linux }, sourceType }: PlanInput): BindContext {
   };
 }
 
-function planKeyring(): Op {
+export function planKeyring(): Op {
   return {
     op: 'join_session_keyring',
     name: 'tsrun',
@@ -445,11 +385,7 @@ function planKeyring(): Op {
   };
 }
 
-function mayRaiseLimits({ boundingCapabilities }: HostFacts): boolean {
-  return (boundingCapabilities & capabilityMask(['CAP_SYS_RESOURCE'])) !== 0n;
-}
-
-function planOomScore(score: number | undefined): readonly Op[] {
+export function planOomScore(score: number | undefined): readonly Op[] {
   if (score === undefined) return [];
   return [
     {
@@ -474,18 +410,4 @@ function planWorkingDirectory(cwd: string): Op {
     resolve: K.RESOLVE_IN_ROOT + K.RESOLVE_NO_MAGICLINKS,
     why: 'The working directory must be a directory of the container; a missing one is made.',
   };
-}
-
-function planNoNewPrivileges(): readonly Op[] {
-  return [
-    {
-      op: 'prctl',
-      option: K.PR_SET_NO_NEW_PRIVS,
-      arg2: 1,
-      arg3: 0,
-      arg4: 0,
-      arg5: 0,
-      why: 'From here on no set-user-ID program gives more rights than the caller has.',
-    },
-  ];
 }

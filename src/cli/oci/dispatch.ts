@@ -14,8 +14,12 @@ type Load = () => Promise<{ readonly verb: OciVerb }>;
 const VERBS: Readonly<Record<string, Load>> = {
   create: () => import('./create.ts'),
   delete: () => import('./delete.ts'),
+  exec: () => import('./exec.ts'),
   kill: () => import('./kill.ts'),
   list: () => import('./list.ts'),
+  pause: () => import('./pause.ts'),
+  ps: () => import('./ps.ts'),
+  resume: () => import('./resume.ts'),
   run: () => import('./run.ts'),
   start: () => import('./start.ts'),
   state: () => import('./state.ts'),

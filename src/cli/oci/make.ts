@@ -36,27 +36,25 @@ export interface MakeOptions {
 export async function makeContainer(
   flags: FlagValues<typeof MAKE_FLAGS>,
   { id, detached, keep }: MakeOptions,
-  { root, env, globalArgs }: OciContext,
+  context: OciContext,
 ): Promise<never> {
   const plan = await prepareBundle({
     id,
     bundle: hostPath(resolve(flags.bundle || '.')),
-    root,
+    root: context.root,
     detached,
     keep,
     pidFile: hostPathOf(flags['pid-file']),
     consoleSocket: hostPathOf(flags['console-socket']),
-    passed: passedDescriptors(wholeNumber(flags['preserve-fds'], '--preserve-fds', 0), env),
+    passed: passedDescriptors(wholeNumber(flags['preserve-fds'], '--preserve-fds', 0), context.env),
     keepsKeyring: flags['no-new-keyring'],
-    reporter: [
-      process.execPath,
-      ...process.execArgv,
-      '--',
-      process.argv[1] ?? '',
-      ...globalArgs,
-      'internal:failed',
-      detached === 'waiting' ? 'create' : 'run',
-    ],
+    reporter: reporterArgs(context, detached === 'waiting' ? 'create' : 'run'),
   });
   return becomeHelper(plan);
+}
+
+/** This same program, asked to explain why a verb failed: it finds plan and report at the descriptors the helper adds. */
+export function reporterArgs({ globalArgs }: OciContext, verb: string): readonly string[] {
+  const script = process.argv[1] ?? '';
+  return [process.execPath, ...process.execArgv, '--', script, ...globalArgs, 'internal:failed', verb];
 }

@@ -47,6 +47,10 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
     const record = { id, bundle, rootfs, spec: { ...spec, linux } };
     writeRecord(dir, {
       ...record,
+      seccomp: seccomp && {
+        flags: seccomp.flags,
+        programBase64: Buffer.from(seccomp.program).toString('base64'),
+      },
       createdAtMs: Date.now(),
       owner: userName(process.getuid?.() ?? 0),
       cgroups: plannedCgroups(host.cgroup, cgroupsPath, resources, 'all'),
@@ -107,7 +111,10 @@ function withProcess({ process, ...spec }: BundleSpec, { passed }: BundleOptions
 }
 
 /** Who leaves the container to itself leaves its terminal to somebody. */
-function checkTerminal({ terminal }: ProcessSpec, { detached, consoleSocket }: BundleOptions): void {
+export function checkTerminal(
+  { terminal }: ProcessSpec,
+  { detached, consoleSocket }: Pick<BundleOptions, 'detached' | 'consoleSocket'>,
+): void {
   const refuse = (message: string, hint: string) => {
     throw new TsrunError('BAD_CONSOLE', message, { hint, exitCode: 1 });
   };

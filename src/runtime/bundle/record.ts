@@ -29,6 +29,8 @@ export interface BundleRecord {
   readonly cgroups: ContainerCgroups;
   /** The configuration as it was at the creation: later changes of the bundle mean nothing. */
   readonly spec: RuntimeSpec;
+  /** The compiled system call filter, which programs that are added later get too. */
+  readonly seccomp: { readonly flags: number; readonly programBase64: string } | undefined;
 }
 
 /** runtime.md, State; `paused` is what runc adds. */

@@ -1,0 +1,103 @@
+/**
+ * From a process in the right namespaces to the program: limits, streams, the filter, credentials, execve. The same for the first
+ * program of a container and for one that is added to it.
+ */
+import * as K from '../kernel/constants.ts';
+import type { Op, OpGroup } from '../kernel/ops.ts';
+import { capabilityMask } from '../security/capabilities.ts';
+import { planCredentials } from '../security/plan-credentials.ts';
+import { planRlimits } from '../security/plan-rlimits.ts';
+import { planSeccomp } from '../security/plan-seccomp.ts';
+import type { SeccompProgram } from '../security/seccomp-compile.ts';
+import type { ProcessSpec } from '../spec/runtime.ts';
+import { group } from './op-group.ts';
+import type { Detachment, HostFacts } from './plan.ts';
+
+export interface ProgramInput {
+  readonly process: ProcessSpec;
+  readonly seccomp: SeccompProgram | undefined;
+  readonly interactive: boolean;
+  /** Left out: it ends with the helper. */
+  readonly detached?: Detachment | undefined;
+  /** How many descriptors from 3 on it inherits. */
+  readonly keptDescriptors: number;
+}
+
+export function planProgram(input: ProgramInput, host: HostFacts): readonly (OpGroup | undefined)[] {
+  const { process, keptDescriptors: kept } = input;
+  const noNewPrivileges = process.noNewPrivileges ?? false;
+  return [
+    group('child', 'Limits of the process', planRlimits(process.rlimits ?? [], mayRaiseLimits(host))),
+    group('child', 'Standard input and output', planStdio(input)),
+    // With no_new_privs a filter can be loaded without privilege, so it comes last; without it, loading needs
+    // CAP_SYS_ADMIN and must come before the capabilities are given up.
+    group('child', 'The system call filter', noNewPrivileges ? [] : planSeccomp(input.seccomp)),
+    group('child', 'Credentials', planCredentials(process, host.boundingCapabilities)),
+    group('child', 'At exec', [
+      ...(noNewPrivileges ? planNoNewPrivileges() : []),
+      ...(input.detached === undefined
+        ? [endWithHelper('A change of user clears the parent-death signal, so it is set again.')]
+        : []),
+      {
+        op: 'umask',
+        mask: process.user.umask ?? 0o022,
+        why: 'The file mode creation mask that programs expect.',
+      },
+      {
+        op: 'close_from',
+        first: 3 + kept,
+        why: `No descriptor of the host goes in: the program gets 0 to ${2 + kept} (CVE-2024-21626).`,
+      },
+      {
+        op: 'chdir',
+        path: process.cwd,
+        why: 'Enters the working directory as the user of the program, with nothing of the host open any more.',
+      },
+      ...(noNewPrivileges ? planSeccomp(input.seccomp) : []),
+      {
+        op: 'execve',
+        args: process.args,
+        env: process.env,
+        why: 'The program takes the place of this process: the container runs.',
+      },
+    ]),
+  ];
+}
+
+/** prctl(2) PR_SET_PDEATHSIG: cleared by a change of user, so it is set twice. */
+export function endWithHelper(why: string): Op {
+  return { op: 'prctl', option: K.PR_SET_PDEATHSIG, arg2: K.SIGKILL, arg3: 0, arg4: 0, arg5: 0, why };
+}
+
+function planStdio({ process, interactive }: ProgramInput): readonly Op[] {
+  if (process.terminal) return [];
+  const input: readonly Op[] = interactive
+    ? []
+    : [{ op: 'dup', fd: 'no-input', to: 0, why: 'Standard input is empty.' }];
+  return [
+    ...input,
+    {
+      op: 'chown_stdio',
+      uid: process.user.uid,
+      why: 'The program may open /dev/stdout again only when its user owns the pipe.',
+    },
+  ];
+}
+
+function mayRaiseLimits({ boundingCapabilities }: HostFacts): boolean {
+  return (boundingCapabilities & capabilityMask(['CAP_SYS_RESOURCE'])) !== 0n;
+}
+
+function planNoNewPrivileges(): readonly Op[] {
+  return [
+    {
+      op: 'prctl',
+      option: K.PR_SET_NO_NEW_PRIVS,
+      arg2: 1,
+      arg3: 0,
+      arg4: 0,
+      arg5: 0,
+      why: 'From here on no set-user-ID program gives more rights than the caller has.',
+    },
+  ];
+}
