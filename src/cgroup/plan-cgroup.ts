@@ -30,7 +30,7 @@ export interface CgroupPlan {
   readonly bornInside: boolean;
 }
 
-/** In v1: a cgroup in the hierarchies that limit the container, or in all of them. */
+/** A cgroup, or in v2 the controllers, for what limits the container, or all there are. */
 export type WhichCgroups = 'limited' | 'all';
 
 /** `cgroupsPath` as in the specification: see placeCgroup. */
@@ -45,7 +45,12 @@ export function planCgroup(
   const v2 =
     host.v2Mount === undefined
       ? undefined
-      : planV2(placeCgroup(host.v2Mount, host.v2Base, cgroupsPath), resources, writes);
+      : planV2(
+          placeCgroup(host.v2Mount, host.v2Base, cgroupsPath),
+          resources,
+          writes,
+          which === 'all' && !host.v2Busy ? host.v2Controllers : controllersOf(writes),
+        );
   checkBase(host, cgroupsPath, writes);
   const v1 = v1Mounts(host, controllers).map((mount) =>
     planV1(host, cgroupsPath, mount, controllers, writes),
@@ -139,9 +144,13 @@ function v1Mounts(host: CgroupHost, controllers: readonly string[]): readonly Ho
 
 type Part = Pick<CgroupPlan, 'before' | 'join' | 'cleanup' | 'count'>;
 
-function planV2(place: CgroupPlace, resources: ResourcesSpec, writes: readonly CgroupWrite[]): Part {
+function planV2(
+  place: CgroupPlace,
+  resources: ResourcesSpec,
+  writes: readonly CgroupWrite[],
+  controllers: readonly string[],
+): Part {
   const own = writes.filter((one) => one.version === 2);
-  const controllers = controllersOf(writes);
   const rules = deviceRules(resources.devices);
   return {
     before: [

@@ -7,11 +7,11 @@ import type { TsrunError } from '../lib/errors.ts';
 import { failureToError } from './failure.ts';
 
 /** Undefined when the program runs, or has run. Closes both. */
-export function failureLeftAt(planFd: number, reportFd: number): TsrunError | undefined {
+export function failureLeftAt(planFd: number, reportFd: number, tried?: string): TsrunError | undefined {
   try {
     const plan = decodePlan(readAll(planFd, fstatSync(planFd).size));
     const failure = readChildFailure(plan, readAll(reportFd, reportSize(plan)));
-    return failure && failureToError(failure);
+    return failure && failureToError(failure, tried);
   } finally {
     closeSync(planFd);
     closeSync(reportFd);

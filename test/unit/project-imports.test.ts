@@ -32,7 +32,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Modules that only one place may use, and that place. */
 const DOORS: readonly { readonly module: RegExp; readonly only: RegExp; readonly why: string }[] = [
-  { module: /^(node:)?child_process$/, only: /^cli\/oci\/ps\.ts$/, why: 'processes are started by the native helper' },
+  {
+    module: /^(node:)?child_process$/,
+    only: /^cli\/oci\/ps\.ts$/,
+    why: 'processes are started by the native helper',
+  },
   { module: /^(node:ffi|koffi)$/, only: /^kernel\//, why: 'native code is loaded in kernel/ alone' },
   { module: /^(node:)?cluster$/, only: /^$/, why: 'it forks Node' },
 ];

@@ -54,10 +54,8 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
     if (load === undefined)
       throw new TsrunError('UNKNOWN_COMMAND', `No help topic for '${word}'`, { exitCode: 3 });
     const { verb } = await load();
-    failed = {
-      what: `${word.startsWith('internal:') ? args[0] : word} failed: `,
-      exitCode: verb.exitCode ?? 1,
-    };
+    const of = word === 'internal:failed' ? (args[0] ?? '') : word;
+    failed = { what: `${of} failed: `, exitCode: of === 'exec' ? EXIT_EXEC : 1 };
     if (args.includes('--help') || args[0] === '-h') return printed(verbHelp(verb));
     const context: OciContext = {
       root: hostPathOf(flags.root) ?? hostPath('/run/tsrun-oci'),
@@ -71,6 +69,9 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
     return report(error, failed, log);
   }
 }
+
+/** So that it is not mistaken for the exit status of the program, as runc has it. */
+const EXIT_EXEC = 255;
 
 interface Failed {
   readonly what: string;

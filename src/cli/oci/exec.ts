@@ -44,7 +44,6 @@ export const verb: OciVerb = {
   synopsis: 'exec [command options] <container-id> <command> [args...] || -p process.json <container-id>',
   summary: 'execute new process inside the container',
   flags: FLAGS,
-  exitCode: 255,
   run(args, context: OciContext) {
     const { flags, rest } = parseVerb(FLAGS, args, SYNTAX, 1, Number.POSITIVE_INFINITY);
     const [id = '', ...words] = rest;

@@ -19,8 +19,6 @@ export interface OciVerb {
   readonly synopsis: string;
   readonly summary: string;
   readonly flags: FlagTable;
-  /** The exit status of an error; 1 when not given. */
-  readonly exitCode?: number;
   /** The exit status. */
   run(args: readonly string[], context: OciContext): number | Promise<number>;
 }

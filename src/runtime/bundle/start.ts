@@ -15,7 +15,7 @@ export function startContainer(container: BundleContainer): void {
   const fds = Buffer.alloc(8);
   checkErrno(native().tsr_start(socket, fds), `cannot start the container ${container.id}`);
   rmSync(socket, { force: true });
-  const error = failureLeftAt(fds.readInt32LE(0), fds.readInt32LE(4));
+  const error = failureLeftAt(fds.readInt32LE(0), fds.readInt32LE(4), 'unable to start container process');
   if (error !== undefined) throw error;
   const pid = container.process?.pid ?? 0;
   runHooks(container, 'poststart', pid, (error) => {
