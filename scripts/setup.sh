@@ -2,6 +2,7 @@
 # Makes this checkout ready, on a fresh Debian 12 with nothing but Node and npm:
 #   scripts/setup.sh         what running tsrun needs (npm run demo)
 #   scripts/setup.sh test    also what the tests, the VM, the images and the benchmarks need
+#   scripts/setup.sh conformance    also what the suites of runc and crun are written in
 # Says what it does; does only what is missing, so a second run takes well under a second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,7 +12,7 @@ pinned_node=node_modules/node/bin/node
 npm_stamp=node_modules/.tsrun-installed
 
 main() {
-  case $level in demo | test) ;; *) fail "unknown level '$level'" "use: scripts/setup.sh [demo|test]" ;; esac
+  case $level in demo | test | conformance) ;; *) fail "unknown level '$level'" "use: scripts/setup.sh [demo|test|conformance]" ;; esac
   check_machine
   install_debian_packages
   install_npm_packages
@@ -38,13 +39,14 @@ check_machine() {
   fi
 }
 
-# Prints the package names of this level, from packages.txt.
+# Prints the package names of this level and those below it, from packages.txt.
 wanted_packages() {
   awk -v level="$level" '
+    BEGIN { rank["demo"] = 1; rank["test"] = 2; rank["conformance"] = 3 }
     { sub(/#.*/, "") }
     NF == 0 { next }
     { of = NF > 1 ? $2 : "test" }
-    level == "test" || of == "demo" { print $1 }
+    rank[of] <= rank[level] { print $1 }
   ' scripts/packages.txt | sort -u
 }
 

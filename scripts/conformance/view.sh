@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# PID 1 of one test, in namespaces that were just made for it: mounts what a machine has, and runs the command at a
+# terminal of its own. When it ends, the kernel kills what the test has left running.
+#   view.sh CONTROLLERS… -- COMMAND…    CONTROLLERS: one word for each v1 hierarchy; none for the machine's cgroup v2
+set -euo pipefail
+
+mount --make-rprivate /
+mount -t sysfs -o nosuid,nodev,noexec sysfs /sys
+if [ "$1" != -- ]; then
+  mount -t tmpfs -o mode=0755 cgroup /sys/fs/cgroup
+else
+  mount -t cgroup2 -o nosuid,nodev,noexec cgroup2 /sys/fs/cgroup
+fi
+# In the cgroup namespace each mount shows the test's own cgroup as the root.
+while [ "$1" != -- ]; do
+  directory=/sys/fs/cgroup/${1#name=}
+  mkdir "$directory"
+  case $1 in
+    name=*) mount -t cgroup -o "none,$1" cgroup "$directory" ;;
+    *) mount -t cgroup -o "$1" cgroup "$directory" ;;
+  esac
+  # Suites and runtimes look for cpu where the machine has cpu,cpuacct.
+  case $1 in *,*) for one in ${1//,/ }; do ln -s "$1" "/sys/fs/cgroup/$one"; done ;; esac
+  shift
+done
+shift
+
+# Sockets and state of the machine's own engines are not for a test; and its files shall be gone with it.
+mount -t tmpfs -o mode=0755 run /run
+mkdir -m 1777 "$TMPDIR"
+cd "$TMPDIR"
+ip link set lo up
+hostname conformance
+
+# Not exec: PID 1 has to reap what a runtime leaves to it, or a dead container would look alive for ever.
+command=$(printf '%q ' "$@")
+script --quiet --return --command "$command" /dev/null </dev/null || true
+# The kernel could not kill what is frozen, and this namespace would have no end.
+if [ -d /sys/fs/cgroup/freezer ]; then
+  find /sys/fs/cgroup/freezer/ -mindepth 2 -name freezer.state -exec sh -c 'for file; do echo THAWED >"$file"; done' sh {} +
+fi

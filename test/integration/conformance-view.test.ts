@@ -1,0 +1,64 @@
+/** The place in which the conformance suites run: every test has a machine of its own, and leaves nothing on this one. */
+import { existsSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { cgroupView } from '../../scripts/conformance/cgroups.ts';
+import { runTest } from '../../scripts/conformance/run-test.ts';
+import type { Suite } from '../../scripts/conformance/suites.ts';
+import { ON_V2 } from '../support/live-cgroups.ts';
+
+/** A suite of one test: a shell script. */
+function runScript(script: string, timeoutSeconds = 20) {
+  const suite: Suite = {
+    name: 'script',
+    listTests: () => [],
+    invoke: (_test, runtime) => ({ command: ['sh', '-euc', script], env: { RUNTIME: runtime.path } }),
+    judge: (output) => ({ result: output.includes('well') ? 'pass' : 'fail' }),
+  };
+  const one = { id: 'script', file: '', name: 'script' };
+  return runTest(suite, one, { name: 'none', path: '/bin/true' }, cgroupView(), timeoutSeconds);
+}
+
+test('a test has a terminal, its runtime, and no process, link or state of the machine in view', async () => {
+  const { output, ...verdict } = await runScript(
+    'tty; echo $RUNTIME; test -z "$(ls /run | grep -v test)"; ls /sys/class/net; ls -d /proc/[0-9]* | wc -l; echo well',
+  );
+  expect(verdict).toMatchObject({ result: 'pass', cgroupsLeft: [] });
+  const [terminal, runtime, link, processes] = output.split(/\r?\n/);
+  expect([terminal, runtime, link]).toEqual([expect.stringMatching('^/dev/pts/'), '/bin/true', 'lo']);
+  expect(Number(processes), output).toBeLessThan(9);
+});
+
+test('a test that hangs is a failure called timeout, and its processes are gone', async () => {
+  const outcome = await runScript('setsid sleep 1000 & sleep 1000', 1);
+  expect(outcome).toMatchObject({ result: 'fail', reason: 'timeout', cgroupsLeft: [] });
+});
+
+test('a cgroup that a test leaves is named, and removed', async () => {
+  const parent = ON_V2 ? '/sys/fs/cgroup' : '/sys/fs/cgroup/pids';
+  const { cgroupsLeft } = await runScript(`mkdir -p ${parent}/left/below; echo well`);
+  expect(cgroupsLeft.map((path) => path.replace(/^.*\/(left.*)$/, '$1'))).toEqual(['left', 'left/below']);
+  for (const path of cgroupsLeft) expect(existsSync(path), path).toBe(false);
+});
+
+describe.skipIf(ON_V2)('with cgroup v1', () => {
+  test('the root of each hierarchy is the own cgroup of the test', async () => {
+    const { output } = await runScript(
+      'cat /proc/self/cgroup; cat /sys/fs/cgroup/cpuset/cpuset.cpus; echo well',
+    );
+    const lines = output.split(/\r?\n/);
+    expect(lines).toContainEqual(expect.stringMatching(/^\d+:pids:\/$/));
+    expect(lines.at(-3), 'a cpuset that takes processes').toMatch(/^[\d,-]+$/);
+  });
+
+  // A frozen process of v1 does not die of SIGKILL, and the PID namespace would wait for it.
+  test.each([
+    ['that ends', 'echo well', { result: 'pass' }],
+    ['that hangs', 'sleep 1000', { result: 'fail', reason: 'timeout' }],
+  ])('what a test %s has frozen dies with it', async (_what, end, verdict) => {
+    const outcome = await runScript(
+      `cd /sys/fs/cgroup/freezer; mkdir cold; sleep 1000 & echo $! >cold/cgroup.procs; echo FROZEN >cold/freezer.state; ${end}`,
+      2,
+    );
+    expect(outcome).toMatchObject({ ...verdict, cgroupsLeft: [expect.stringMatching('/cold$')] });
+  });
+});
