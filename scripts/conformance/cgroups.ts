@@ -39,21 +39,38 @@ export function makeCgroups(view: View): TestCgroups {
   if (view === 'v2') {
     return { hierarchies: [], joined: [], roots: [MOUNTS], before: new Set(cgroupsBelow(MOUNTS)) };
   }
-  const own = ownV1Cgroups();
-  const directories = own.map(({ directory }) => join(directory, `conformance-${process.pid}`));
-  for (const directory of directories) mkdirSync(directory);
-  // A new cgroup of cpuset begins with nothing, and takes no process. cpuset(7)
-  for (const { directory } of own.filter((one) => one.hierarchy.split(',').includes('cpuset'))) {
-    for (const file of ['cpuset.cpus', 'cpuset.mems']) {
-      writeFileSync(join(directory, `conformance-${process.pid}`, file), readFileSync(join(directory, file)));
-    }
+  const own = ownV1Cgroups().map((one) => ({
+    ...one,
+    made: join(one.directory, `conformance-${process.pid}`),
+  }));
+  for (const { hierarchy, directory, made } of own) {
+    mkdirSync(made);
+    if (hierarchy.split(',').includes('cpuset')) copyCpuset(directory, made);
+    if (hierarchy.split(',').includes('cpu')) shareRealtime(directory, made);
   }
-  return {
-    hierarchies: own.map((one) => one.hierarchy),
-    joined: directories,
-    roots: directories,
-    before: new Set(),
-  };
+  const directories = own.map(({ made }) => made);
+  const hierarchies = own.map(({ hierarchy }) => hierarchy);
+  return { hierarchies, joined: directories, roots: directories, before: new Set() };
+}
+
+/** A new cgroup of cpuset begins with nothing, and takes no process. cpuset(7) */
+function copyCpuset(from: string, to: string): void {
+  for (const file of ['cpuset.cpus', 'cpuset.mems'])
+    writeFileSync(join(to, file), readFileSync(join(from, file)));
+}
+
+/**
+ * A new cgroup has no realtime to give to those below it. Three quarters of the parent's are what the suite asks for;
+ * EINVAL is the kernel's answer when another run has them already. Documentation/scheduler/sched-rt-group.rst
+ */
+function shareRealtime(from: string, to: string): void {
+  const file = 'cpu.rt_runtime_us';
+  if (!existsSync(join(from, file))) return; // a kernel without CONFIG_RT_GROUP_SCHED
+  try {
+    writeFileSync(join(to, file), String(Math.floor(Number(readFileSync(join(from, file))) * 0.75)));
+  } catch (error) {
+    if (errnoOf(error) !== 'EINVAL') throw error;
+  }
 }
 
 /** The caller's own cgroup in each hierarchy of v1 that is mounted. The formats: cgroups(7), proc_pid_mountinfo(5). */

@@ -48,6 +48,11 @@ prepare_runc() {
   done
   rm -rf "$cache/go"
 
+  # It starts recvtty in the background and does not wait: on a busy machine the runtime is there before the socket.
+  sed -i '/"\$RECVTTY" --pid-file/a until [ -S "$CONSOLE_SOCKET" ] \&\& [ -s "$dir/pid" ]; do sleep 0.01; done' \
+    "$runc/tests/integration/helpers.bash"
+  grep -q '^until \[ -S' "$runc/tests/integration/helpers.bash"
+
   # The suite would download its images. Its busybox has no /proc and /sys: some tests put a symbolic link there.
   bash rootfs/build.sh busybox debian >/dev/null
   mkdir "$suites/rootfs"

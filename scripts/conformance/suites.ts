@@ -66,7 +66,7 @@ const runcSuite: Suite = {
   judge: readTap,
 };
 
-/** crun's tests, in Python. Runtimes with runc's command line get its two options translated. */
+/** crun's tests, in Python, which look for tests/init where they start. Runtimes with runc's command line get its two options translated. */
 const crunSuite: Suite = {
   name: 'crun',
   listTests() {
@@ -77,9 +77,11 @@ const crunSuite: Suite = {
     });
   },
   invoke: ({ file, name }, { name: runtime, path }) => ({
-    command: ['python3', file],
+    command: ['sh', '-euc', 'ln -s "$0" tests; exec python3 "$1"', join(SUITES, 'crun/tests'), file],
     env: {
       RUN_TESTS: name,
+      PYTHONPATH: join(import.meta.dirname, 'python'),
+      PYTHONDONTWRITEBYTECODE: '1',
       INIT: join(SUITES, 'crun/tests/init'),
       OCI_RUNTIME: runtime === 'crun' ? path : join(import.meta.dirname, 'runc-options.sh'),
       RUNC_LIKE: path,

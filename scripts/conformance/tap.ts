@@ -30,5 +30,6 @@ function whatFailed(lines: readonly string[]): string | undefined {
   const command = lines.find((line) => /^#\s+`.*' failed/.test(line));
   const place = lines.find((line) => /^# \((in|from) .*line \d+/.test(line));
   if (command !== undefined) return `${command.slice(1).trim()} ${/line \d+/.exec(place ?? '')?.[0] ?? ''}`;
-  return lines.findLast((line) => line.trim() !== '' && !/^((not )?ok|TAP|1\.\.)/.test(line));
+  // Python's last line is the command that failed, in full; what that command said stands before it.
+  return lines.findLast((line) => line.trim() !== '' && !/^((not )?ok|TAP|1\.\.|Command '\[)/.test(line));
 }
