@@ -1,13 +1,14 @@
 /** `npm run conformance`. The exit status is 1 when tsrun-oci does not pass what runc or crun passes. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { EXIT_ENGINE, TsrunError } from '../../src/lib/errors.ts';
 import { cgroupView, type View } from './cgroups.ts';
 import { type ConformanceOptions, checkRuntime, parseConformanceOptions, type Runtime } from './options.ts';
 import { REPOSITORY, RESULTS } from './places.ts';
 import { compare, loadResults, type SuiteResults, saveOutcome, table } from './results.ts';
-import { runTest } from './run-test.ts';
+import { type RunOptions, runTest } from './run-test.ts';
 import { findSuites, type Suite, type Test } from './suites.ts';
 
 const OURS = 'tsrun-oci';
@@ -18,7 +19,12 @@ try {
   const options = parseConformanceOptions(args);
   if (options.compare) process.exitCode = showComparison(options);
   else if (options.vm) process.exitCode = runInMachine(args);
-  else process.exitCode = await runSuites(options, cgroupView());
+  else
+    process.exitCode = await runSuites(options, {
+      view: cgroupView(),
+      timeoutSeconds: options.timeoutSeconds,
+      interrupt: onSignal(),
+    });
 } catch (error) {
   if (!(error instanceof TsrunError)) throw error;
   process.stderr.write(
@@ -27,19 +33,30 @@ try {
   process.exitCode = error.exitCode;
 }
 
-async function runSuites(options: ConformanceOptions, view: View): Promise<number> {
+async function runSuites(options: ConformanceOptions, run: RunOptions): Promise<number> {
   options.runtimes.forEach(checkRuntime);
   const suites = findSuites(options.suites, options.runtimeTools);
   for (const suite of suites) {
     const tests = suite.listTests().filter(({ id }) => isWanted(id, options));
     const columns: SuiteResults[] = [];
-    for (const runtime of options.runtimes)
-      columns.push(await runSuite(suite, tests, runtime, view, options));
+    for (const runtime of options.runtimes) columns.push(await runSuite(suite, tests, runtime, run));
     const ids = tests.map(({ id }) => id);
     if (ids.length > 0) console.log(`\n${table(ids, columns)}\n`);
   }
   if (!options.runtimes.some(({ name }) => name === OURS)) return 0;
-  return suites.some(({ name }) => shortfall(view, name, options).length > 0) ? 1 : 0;
+  return suites.some(({ name }) => shortfall(run.view, name, options).length > 0) ? 1 : 0;
+}
+
+/** Aborted by what ends programs; the test that runs is ended, and cleaned up after, before we go. */
+function onSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    const error = new TsrunError('CONFORMANCE_INTERRUPTED', `Interrupted by ${signal}`, {
+      exitCode: 128 + constants.signals[signal],
+    });
+    process.once(signal, () => controller.abort(error));
+  }
+  return controller.signal;
 }
 
 function isWanted(id: string, { words }: ConformanceOptions): boolean {
@@ -51,12 +68,11 @@ async function runSuite(
   suite: Suite,
   tests: readonly Test[],
   runtime: Runtime,
-  view: View,
-  { timeoutSeconds }: ConformanceOptions,
+  run: RunOptions,
 ): Promise<SuiteResults> {
-  let results = loadResults(view, suite.name, runtime.name);
+  let results = loadResults(run.view, suite.name, runtime.name);
   for (const test of tests) {
-    const outcome = await runTest(suite, test, runtime, view, timeoutSeconds);
+    const outcome = await runTest(suite, test, runtime, run);
     results = saveOutcome(results, test.id, outcome);
     const left = outcome.cgroupsLeft.length === 0 ? '' : ` (left ${outcome.cgroupsLeft.length} cgroups)`;
     if (outcome.result !== 'pass' || left !== '') {

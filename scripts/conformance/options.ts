@@ -65,11 +65,11 @@ function parse(args: readonly string[]) {
   }
 }
 
-/** tsrun-oci is this checkout's, as it was last built; others are searched as the shell would. */
+/** tsrun-oci is this checkout's, from its sources; others are searched as the shell would. */
 function findRuntime(word: string): Runtime {
   const name = basename(word);
   if (word.includes('/')) return { name, path: resolve(word) };
-  if (word === 'tsrun-oci') return { name, path: join(REPOSITORY, 'dist/bin/tsrun-oci') };
+  if (word === 'tsrun-oci') return { name, path: join(REPOSITORY, 'bin/tsrun-oci') };
   const path = PATH.split(delimiter)
     .map((directory) => join(directory, word))
     .find(existsSync);
@@ -82,7 +82,7 @@ export function checkRuntime({ path }: Runtime): void {
     accessSync(path, constants.X_OK);
   } catch (cause) {
     throw new TsrunError('CONFORMANCE_NO_RUNTIME', `Cannot run the runtime ${path}`, {
-      hint: 'build it first: npm run build',
+      hint: 'install it, or name another one: --runtime PATH',
       cause,
     });
   }

@@ -3,10 +3,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeCgroups, removeCgroups, thaw, type View } from './cgroups.ts';
+import { makeCgroups, removeCgroups, type TestCgroups, thaw, type View } from './cgroups.ts';
 import type { Runtime } from './options.ts';
 import { PATH } from './places.ts';
-import type { Suite, Test, Verdict } from './suites.ts';
+import type { Invocation, Suite, Test, Verdict } from './suites.ts';
 
 export interface Outcome extends Verdict {
   readonly seconds: number;
@@ -16,52 +16,74 @@ export interface Outcome extends Verdict {
   readonly cgroupsLeft: readonly string[];
 }
 
+export interface RunOptions {
+  readonly view: View;
+  readonly timeoutSeconds: number;
+  readonly interrupt: AbortSignal;
+}
+
 /** Joins the cgroups while they have names, makes the namespaces, and becomes view.sh as their PID 1. */
 const ENTER = `
 while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs"; shift; done
 shift
 exec unshare --mount --net --ipc --uts --cgroup --pid --fork --kill-child=KILL --mount-proc -- bash "$@"`;
 
+/** Runs it to its end, to the end of its time, or until `interrupt` is aborted, which throws. Always cleans up. */
 export async function runTest(
   suite: Suite,
   test: Test,
   runtime: Runtime,
-  view: View,
-  timeoutSeconds: number,
+  { view, timeoutSeconds, interrupt }: RunOptions,
 ): Promise<Outcome> {
   const cgroups = makeCgroups(view);
-  const { command, env } = suite.invoke(test, runtime);
   const start = performance.now();
+  const timeout = AbortSignal.timeout(timeoutSeconds * 1000);
+  const output = await runInView(suite.invoke(test, runtime), cgroups, AbortSignal.any([interrupt, timeout]));
+  const seconds = Math.round((performance.now() - start) / 100) / 10;
+  const cgroupsLeft = await removeCgroups(cgroups);
+  interrupt.throwIfAborted();
+  const verdict: Verdict = timeout.aborted ? { result: 'fail', reason: 'timeout' } : suite.judge(output);
+  return { ...verdict, seconds, output, cgroupsLeft };
+}
+
+/** Returns what was written when all processes are gone, killed when `stop` is aborted. */
+async function runInView(
+  { command, env }: Invocation,
+  cgroups: TestCgroups,
+  stop: AbortSignal,
+): Promise<string> {
   const child = spawn(
-    'sh',
+    'setpriv',
     [
-      ...['-euc', ENTER, 'sh', ...cgroups.joined, '--'],
+      ...['--pdeathsig', 'KILL', '--', 'sh', '-euc', ENTER, 'sh', ...cgroups.joined, '--'],
       ...[join(import.meta.dirname, 'view.sh'), ...cgroups.hierarchies, '--', ...command],
     ],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true, // a Ctrl-C is for us: the test goes when we do
+      detached: true, // a Ctrl-C is for us, who clean up
       env: { PATH, HOME: '/root', LANG: 'C.UTF-8', TERM: 'xterm', TMPDIR: '/run/test', ...env },
     },
   );
   let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    killInit(child.pid);
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const end = () => {
+    killInit(child.pid ?? 0);
     thaw(cgroups);
-  }, timeoutSeconds * 1000);
+  };
+  stop.addEventListener('abort', end);
   await once(child, 'close');
-  clearTimeout(timer);
-  const seconds = Math.round((performance.now() - start) / 100) / 10;
-  const verdict: Verdict = late ? { result: 'fail', reason: 'timeout' } : suite.judge(output);
-  return { ...verdict, seconds, output, cgroupsLeft: await removeCgroups(cgroups) };
+  stop.removeEventListener('abort', end);
+  return output;
 }
 
-/** Not unshare itself, or nobody would wait for the dead PID 1 of its namespace. */
-function killInit(unshare: number | undefined): void {
-  const children = readFileSync(`/proc/${unshare}/task/${unshare}/children`, 'utf8');
-  for (const pid of children.split(' ').filter(Boolean)) process.kill(Number(pid), 'SIGKILL');
+/** Not unshare itself, once it has started PID 1 of its namespace, or nobody would wait for the dead one. */
+function killInit(unshare: number): void {
+  const children = readFileSync(`/proc/${unshare}/task/${unshare}/children`, 'utf8')
+    .split(' ')
+    .filter(Boolean);
+  for (const pid of children.length > 0 ? children.map(Number) : [unshare]) process.kill(pid, 'SIGKILL');
 }

@@ -7,7 +7,7 @@ import type { Suite } from '../../scripts/conformance/suites.ts';
 import { ON_V2 } from '../support/live-cgroups.ts';
 
 /** A suite of one test: a shell script. */
-function runScript(script: string, timeoutSeconds = 20) {
+function runScript(script: string, timeoutSeconds = 20, interrupt = new AbortController().signal) {
   const suite: Suite = {
     name: 'script',
     listTests: () => [],
@@ -15,7 +15,12 @@ function runScript(script: string, timeoutSeconds = 20) {
     judge: (output) => ({ result: output.includes('well') ? 'pass' : 'fail' }),
   };
   const one = { id: 'script', file: '', name: 'script' };
-  return runTest(suite, one, { name: 'none', path: '/bin/true' }, cgroupView(), timeoutSeconds);
+  return runTest(
+    suite,
+    one,
+    { name: 'none', path: '/bin/true' },
+    { view: cgroupView(), timeoutSeconds, interrupt },
+  );
 }
 
 test('a test has a terminal, its runtime, and no process, link or state of the machine in view', async () => {
@@ -31,6 +36,12 @@ test('a test has a terminal, its runtime, and no process, link or state of the m
 test('a test that hangs is a failure called timeout, and its processes are gone', async () => {
   const outcome = await runScript('setsid sleep 1000 & sleep 1000', 1);
   expect(outcome).toMatchObject({ result: 'fail', reason: 'timeout', cgroupsLeft: [] });
+});
+
+test('an interrupted run throws, and has cleaned up', async () => {
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(new Error('enough')), 500);
+  await expect(runScript('setsid sleep 1000 & sleep 1000', 20, controller.signal)).rejects.toThrow('enough');
 });
 
 test('a cgroup that a test leaves is named, and removed', async () => {
