@@ -21,6 +21,7 @@ const VERBS: Readonly<Record<string, Load>> = {
   ps: () => import('./ps.ts'),
   resume: () => import('./resume.ts'),
   run: () => import('./run.ts'),
+  spec: () => import('./spec.ts'),
   start: () => import('./start.ts'),
   state: () => import('./state.ts'),
 };
