@@ -146,6 +146,16 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
 
 const WORDS = new Set(['bind', 'rbind', 'remount', 'idmap', 'ridmap', 'tmpcopyup']);
 
+/** All that are known to the runtime itself; others are the file system's. */
+export const MOUNT_OPTIONS: readonly string[] = [
+  ...ATTRIBUTES.keys(),
+  ...[...ATTRIBUTES.keys()].map((name) => `r${name}`),
+  ...[...PROPAGATION.keys()].flatMap((name) => [name, `r${name}`]),
+  ...SUPERBLOCK.keys(),
+  ...NO_MEANING,
+  ...WORDS,
+];
+
 class AttributeChanges {
   set = 0;
   clear = 0;

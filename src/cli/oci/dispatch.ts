@@ -12,18 +12,23 @@ import { goFlags, hostPathOf, type OciContext, type OciVerb } from './verb.ts';
 type Load = () => Promise<{ readonly verb: OciVerb }>;
 
 const VERBS: Readonly<Record<string, Load>> = {
+  checkpoint: () => import('./checkpoint.ts'),
   create: () => import('./create.ts'),
   delete: () => import('./delete.ts'),
+  events: () => import('./events.ts'),
   exec: () => import('./exec.ts'),
+  features: () => import('./features.ts'),
   kill: () => import('./kill.ts'),
   list: () => import('./list.ts'),
   pause: () => import('./pause.ts'),
   ps: () => import('./ps.ts'),
+  restore: () => import('./restore.ts'),
   resume: () => import('./resume.ts'),
   run: () => import('./run.ts'),
   spec: () => import('./spec.ts'),
   start: () => import('./start.ts'),
   state: () => import('./state.ts'),
+  update: () => import('./update.ts'),
 };
 
 /** What the helper becomes when a start failed; not for people. */
