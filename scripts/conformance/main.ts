@@ -70,16 +70,15 @@ async function runSuite(
   runtime: Runtime,
   run: RunOptions,
 ): Promise<SuiteResults> {
-  let results = loadResults(run.view, suite.name, runtime.name);
   for (const test of tests) {
     const outcome = await runTest(suite, test, runtime, run);
-    results = saveOutcome(results, test.id, outcome);
+    saveOutcome(run.view, suite.name, runtime.name, test.id, outcome);
     const left = outcome.cgroupsLeft.length === 0 ? '' : ` (left ${outcome.cgroupsLeft.length} cgroups)`;
     if (outcome.result !== 'pass' || left !== '') {
       console.log(`${runtime.name} ${outcome.result} ${test.id}: ${outcome.reason ?? ''}${left}`);
     }
   }
-  return results;
+  return loadResults(run.view, suite.name, runtime.name);
 }
 
 /** The same command line inside the machine; the results are written to where they are kept. */

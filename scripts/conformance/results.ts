@@ -27,17 +27,16 @@ export function loadResults(view: View, suite: string, runtime: string): SuiteRe
   return text === undefined ? { view, suite, runtime, tests: {} } : JSON.parse(text);
 }
 
-/** Adds one outcome to the file, so that an interrupted run has lost nothing. */
-export function saveOutcome(results: SuiteResults, id: string, outcome: Outcome): SuiteResults {
+/** Adds one outcome to the file, at once: an interrupted run has lost nothing, and another one may add to it too. */
+export function saveOutcome(view: View, suite: string, runtime: string, id: string, outcome: Outcome): void {
   const { output, ...rest } = outcome;
-  const tests = { ...results.tests, [id]: { ...rest, measured: new Date().toISOString() } };
-  const directory = join(RESULTS, results.view, results.suite);
-  const logs = join(directory, `${results.runtime}.logs`);
+  const directory = join(RESULTS, view, suite);
+  const logs = join(directory, `${runtime}.logs`);
   mkdirSync(logs, { recursive: true });
   writeFileSync(join(logs, `${id.replaceAll(/[^\w.-]+/g, '-')}.log`), output.replaceAll('\r', ''));
-  const updated = { ...results, tests };
-  writeFileSync(join(directory, `${results.runtime}.json`), `${JSON.stringify(updated, null, 1)}\n`);
-  return updated;
+  const before = loadResults(view, suite, runtime);
+  const tests = { ...before.tests, [id]: { ...rest, measured: new Date().toISOString() } };
+  writeFileSync(join(directory, `${runtime}.json`), `${JSON.stringify({ ...before, tests }, null, 1)}\n`);
 }
 
 /** A row for each of the tests, a column for each runtime, and the sums. */

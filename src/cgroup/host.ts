@@ -22,8 +22,16 @@ export interface V1Hierarchy {
   readonly mount: HostPath;
   /** The caller's own cgroup, a path from the mount: containers go below it, so that they stay within its limits. */
   readonly base: string;
-  /** Of the hierarchy with cpuset: what the caller may use. A new cgroup there begins with nothing, and takes no process. */
-  readonly cpuset?: { readonly cpus: string; readonly mems: string };
+  /** Of the hierarchy with cpuset. A new cgroup there begins with nothing, and takes no process. */
+  readonly cpuset?: Cpuset;
+}
+
+/** What the cgroup above a container's may use: processors and memory nodes, as cpuset(7) lists them. */
+export interface Cpuset {
+  readonly cpus: string;
+  readonly mems: string;
+  /** Of the cgroups above, from the mount, those that are not there yet or have nothing: they are to be given the same. */
+  readonly unset?: readonly string[];
 }
 
 /** Without being asked to. In v1 it would cost each start 10 ms: a process that moves waits for all processors. */

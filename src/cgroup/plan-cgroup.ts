@@ -10,6 +10,7 @@ import {
   type CgroupHost,
   type CgroupPlace,
   type ContainerCgroups,
+  type Cpuset,
   containerCgroups,
   placeCgroup,
 } from './host.ts';
@@ -210,6 +211,7 @@ function planV1(
   const names = controllers.filter((name) => host.v1[name]?.mount === mount);
   const controller = names.join(',');
   const place = placeCgroup(mount, host.v1[names[0] ?? '']?.base ?? '/', cgroupsPath);
+  const cpuset = names.includes('cpuset') ? host.v1.cpuset?.cpuset : undefined;
   const root = `${controller}-cgroups`;
   const cgroup = `${controller}-cgroup`;
   return {
@@ -217,7 +219,7 @@ function planV1(
       openDirectory(root, undefined, place.mount, `The root of the v1 hierarchy of ${controller}.`),
       ...parentsOf(place)
         .filter((path) => path !== place.base)
-        .map((path) => makeParent(root, path)),
+        .flatMap((path) => [makeParent(root, path), ...fillCpuset(root, path, cpuset)]),
       {
         op: 'mkdir',
         at: root,
@@ -289,6 +291,17 @@ function makeParent(at: string, path: string): Op {
     tolerate: ['EEXIST'],
     why: 'The parent that was asked for; one that is there already is used.',
   };
+}
+
+function fillCpuset(at: string, path: string, cpuset: Cpuset | undefined): readonly Op[] {
+  if (cpuset?.unset?.includes(path) !== true) return [];
+  return inheritedCpuset(cpuset).map(({ file, value, why }) => ({
+    op: 'write',
+    at,
+    path: `${path}/${file}`,
+    data: value,
+    why,
+  }));
 }
 
 function handDown(path: string, controllers: readonly string[]): Op {

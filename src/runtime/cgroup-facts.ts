@@ -1,6 +1,6 @@
 /** What this host has of cgroups, read from the kernel. */
 import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
-import type { CgroupHost, V1Hierarchy } from '../cgroup/host.ts';
+import { type CgroupHost, type Cpuset, placeCgroup, type V1Hierarchy } from '../cgroup/host.ts';
 import { type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf } from '../lib/errors.ts';
 import { readFileIfThere } from '../lib/files.ts';
@@ -73,8 +73,29 @@ function below(root: string, path: string): string | undefined {
 
 function withCpuset(name: string, hierarchy: V1Hierarchy): V1Hierarchy {
   if (name !== 'cpuset') return hierarchy;
-  const read = (file: string) => readFileIfThere(`${hierarchy.mount}${hierarchy.base}/${file}`)?.trim() ?? '';
-  return { ...hierarchy, cpuset: { cpus: read('cpuset.cpus'), mems: read('cpuset.mems') } };
+  return { ...hierarchy, cpuset: readCpuset(hostPath(`${hierarchy.mount}${hierarchy.base}`)) };
+}
+
+/** `host` as a container at `cgroupsPath` finds it: its cpuset is that of the cgroups above, which may have less than we have. */
+export function withCpusetAbove(host: CgroupHost, cgroupsPath: string): CgroupHost {
+  const hierarchy = host.v1.cpuset;
+  if (hierarchy === undefined) return host;
+  const { mount, base, path } = placeCgroup(hierarchy.mount, hierarchy.base, cgroupsPath);
+  let cpuset = readCpuset(hostPath(`${mount}/${base}`));
+  const unset: string[] = [];
+  const parts = path.split('/');
+  for (let depth = base === '' ? 1 : base.split('/').length + 1; depth < parts.length; depth++) {
+    const above = parts.slice(0, depth).join('/');
+    const found = readCpuset(hostPath(`${mount}/${above}`));
+    if (found.cpus === '' || found.mems === '') unset.push(above);
+    else cpuset = found;
+  }
+  return { ...host, v1: { ...host.v1, cpuset: { ...hierarchy, cpuset: { ...cpuset, unset } } } };
+}
+
+function readCpuset(directory: HostPath): Cpuset {
+  const read = (file: string) => readFileIfThere(`${directory}/${file}`)?.trim() ?? '';
+  return { cpus: read('cpuset.cpus'), mems: read('cpuset.mems') };
 }
 
 const words = (text: string) => text.split(/\s+/).filter((word) => word !== '');

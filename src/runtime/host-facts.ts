@@ -2,17 +2,18 @@
 import { readFileSync } from 'node:fs';
 import { TsrunError } from '../lib/errors.ts';
 import { type Ipv6Host, readIpv6Host } from '../network/ipv6-host.ts';
-import { readCgroupHost } from './cgroup-facts.ts';
+import { readCgroupHost, withCpusetAbove } from './cgroup-facts.ts';
 import type { HostFacts } from './plan.ts';
 
 /** mount_setattr(2) is the youngest call that every plan needs. */
 const OLDEST_KERNEL = [5, 12] as const;
 
-export function readHostFacts(): HostFacts {
+/** With `cgroupsPath`, as a container there finds the cgroups above it; without, as the caller does. */
+export function readHostFacts(cgroupsPath?: string): HostFacts {
   checkKernel(kernelRelease());
   let ipv6: Ipv6Host | undefined;
   return {
-    cgroup: readCgroupHost(),
+    cgroup: cgroupsPath === undefined ? readCgroupHost() : withCpusetAbove(readCgroupHost(), cgroupsPath),
     boundingCapabilities: readBoundingCapabilities(),
     arch: hostArch(process.arch),
     // Only a container with a network asks: it is a dozen files.

@@ -1,6 +1,6 @@
 /** cpuset.* of cgroup v1. cpuset(7). */
 import type { ResourcesSpec } from '../../spec/runtime.ts';
-import type { V1Hierarchy } from '../host.ts';
+import type { Cpuset } from '../host.ts';
 import type { Setting } from '../setting.ts';
 import { cpusetSettings as asked } from '../v2/cpuset.ts';
 
@@ -8,7 +8,7 @@ import { cpusetSettings as asked } from '../v2/cpuset.ts';
 export function cpusetSettings(
   resources: ResourcesSpec,
   changing: boolean,
-  own: V1Hierarchy['cpuset'],
+  own: Cpuset | undefined,
 ): readonly Setting[] {
   const wanted = asked(resources);
   if (wanted.length === 0 || changing) return wanted;
@@ -17,7 +17,7 @@ export function cpusetSettings(
 }
 
 /** A new cgroup has neither processors nor memory nodes, and takes no process without both. */
-export function inheritedCpuset(own: V1Hierarchy['cpuset']): readonly Setting[] {
+export function inheritedCpuset(own: Cpuset | undefined): readonly Setting[] {
   if (own === undefined) return [];
   const why = 'The same as its parent has: a new cpuset begins with nothing, and takes no process then.';
   return [

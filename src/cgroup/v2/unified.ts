@@ -17,7 +17,7 @@ export function unifiedWrites(
     if (!known || !/^[a-z0-9_]+(\.[A-Za-z0-9_]+)+$/.test(file)) {
       throw new TsrunError(
         'NO_CONTROLLER',
-        `Cannot write ${JSON.stringify(file)}: no controller of cgroup v2 on this host has that file`,
+        `Cannot write ${JSON.stringify(file)}: invalid configuration: no controller of cgroup v2 on this host has that file`,
         { hint: `there are ${controllers.join(', ') || 'no controllers'}` },
       );
     }

@@ -35,8 +35,8 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
   const spec = withProcess(readBundle(options.bundle), options);
   checkTerminal(spec.process, options);
   const { id, bundle, detached } = options;
-  const host = readHostFacts();
   const cgroupsPath = spec.linux.cgroupsPath ?? id;
+  const host = readHostFacts(cgroupsPath);
   const resources = spec.linux.resources ?? {};
   const linux = { ...spec.linux, cgroupsPath };
   const rootfs = hostPath(spec.root.path);

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { type CgroupHost, canLimitPids } from '../../../src/cgroup/host.ts';
 import { planCgroup, plannedCgroups } from '../../../src/cgroup/plan-cgroup.ts';
 import type { Op } from '../../../src/kernel/ops.ts';
+import { hostPath } from '../../../src/lib/brands.ts';
 import type { ResourcesSpec } from '../../../src/spec/runtime.ts';
 import { HOST, HYBRID_HOST } from '../../support/sample-plans.ts';
 
@@ -167,5 +168,28 @@ test('memory that ran out is counted where memory is: in v2, and in the v1 hiera
   expect(counted(HYBRID, { memory: { limit: 4096 } })).toEqual([
     'cgroup/memory.events',
     'memory-cgroup/memory.oom_control',
+  ]);
+});
+
+test('the cpuset of v1 is given to each cgroup above that has none, and to no other', () => {
+  const cpuset = { cpus: '2', mems: '0', unset: ['pod/deep', 'pod/deep/er'] };
+  const host: CgroupHost = {
+    ...HYBRID,
+    v1: { cpuset: { mount: hostPath('/sys/fs/cgroup/cpuset'), base: '/', cpuset } },
+  };
+  const ofCpuset = steps(planCgroup(host, '/pod/deep/er/x', {}, 'all').before).filter((step) =>
+    /cpuset/.test(step),
+  );
+  expect(ofCpuset).toEqual([
+    'mkdir cpuset-cgroups/pod',
+    'mkdir cpuset-cgroups/pod/deep',
+    'cpuset-cgroups/pod/deep/cpuset.cpus=2',
+    'cpuset-cgroups/pod/deep/cpuset.mems=0',
+    'mkdir cpuset-cgroups/pod/deep/er',
+    'cpuset-cgroups/pod/deep/er/cpuset.cpus=2',
+    'cpuset-cgroups/pod/deep/er/cpuset.mems=0',
+    'mkdir cpuset-cgroups/pod/deep/er/x',
+    'cpuset-cgroup/cpuset.cpus=2',
+    'cpuset-cgroup/cpuset.mems=0',
   ]);
 });
