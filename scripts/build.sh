@@ -28,7 +28,7 @@ write_cache_of_run() {
   tar -C "$work" -c bin | dist/bin/tsrun import - warm-up >/dev/null
   export -f write_cache
   export node
-  unshare --net -- bash -c 'write_cache run --rm --trace warm-up true' 2>/dev/null || status=$?
+  unshare --net -- bash -c 'write_cache run --rm warm-up true' 2>/dev/null || status=$?
   rm -rf "$work"
   return $status
 }

@@ -9,27 +9,26 @@ import { type OutputOptions, rolldown } from 'rolldown';
 
 const REPOSITORY = join(import.meta.dirname, '..');
 const START = join(REPOSITORY, 'scripts/bundle-entry.ts');
-const MAIN = join(REPOSITORY, 'src/cli/main.ts');
-/** What every usual run imports by a call of import(). */
-const ALSO_IN_MAIN = ['src/cli/run.ts', 'src/security/seccomp-default-program.gen.ts'].map((path) =>
-  join(REPOSITORY, path),
-);
+/** Files that are one, with all that they import other than by a call of import(); what is in the first is not in the second. */
+const WHOLE: Readonly<Record<string, readonly string[]>> = {
+  // What every usual run imports by a call of import() belongs to it.
+  main: ['src/cli/main.ts', 'src/cli/run.ts', 'src/security/seccomp-default-program.gen.ts'],
+  network: ['src/engine/container-network.ts'],
+};
 
 const [directory] = process.argv.slice(2);
 if (directory === undefined) throw new Error('usage: bundle.ts DIRECTORY');
 
 await bundle(START, directory, { entryFileNames: 'tsrun.cjs' });
-await bundle(MAIN, directory, {
+await bundle(join(REPOSITORY, 'src/cli/main.ts'), directory, {
   entryFileNames: 'main.cjs',
   chunkFileNames: 'chunks/[name].cjs',
   codeSplitting: {
     includeDependenciesRecursively: false,
-    groups: [
-      {
-        name: (id, graph) => (importedAtStart((of) => graph.getModuleInfo(of)).has(id) ? 'main' : null),
-        debugName: 'what a run calls',
-      },
-    ],
+    groups: Object.entries(WHOLE).map(([name, files]) => ({
+      debugName: name,
+      name: (id, graph) => (imported(files, (of) => graph.getModuleInfo(of)).has(id) ? name : null),
+    })),
   },
 });
 
@@ -57,9 +56,9 @@ function inAscii(code: string): string {
 
 type ModuleInfo = (id: string) => { readonly importedIds: readonly string[] } | null;
 
-/** The files that are imported, not by a call of import(), from where a run starts. */
-function importedAtStart(infoOf: ModuleInfo): ReadonlySet<string> {
-  const found = new Set([MAIN, ...ALSO_IN_MAIN]);
+/** `files`, and what is imported from there, not by a call of import(). */
+function imported(files: readonly string[], infoOf: ModuleInfo): ReadonlySet<string> {
+  const found = new Set(files.map((file) => join(REPOSITORY, file)));
   // A set that grows while it is walked is walked to its new end.
   for (const id of found) for (const imported of infoOf(id)?.importedIds ?? []) found.add(imported);
   return found;

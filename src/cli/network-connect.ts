@@ -21,14 +21,14 @@ export const verb: Verb = {
   run,
 };
 
-function run(args: readonly string[], { paths }: Context): number {
+async function run(args: readonly string[], { paths }: Context): Promise<number> {
   const { flags, rest } = parseFlags(FLAGS, args, SYNTAX);
   checkCount(SYNTAX, rest, 2, 2);
   const [name = '', nameOfContainer = ''] = rest;
   const [ip, ip6] = [parseIp(flags.ip, 4, SYNTAX), parseIp(flags.ip6, 6, SYNTAX)];
   const aliases = flags.alias.map((text) => parseAlias('--alias', text, SYNTAX));
   checkRoot('network connect');
-  sweep(paths);
+  await sweep(paths);
   const container = findContainer(paths, nameOfContainer);
   const network = findBridgeNetwork(paths, name, 'connect to');
   joinNetwork(paths, container, network, {

@@ -15,12 +15,12 @@ export const verb: Verb = {
   run,
 };
 
-function run(args: readonly string[], { paths }: Context): number {
+async function run(args: readonly string[], { paths }: Context): Promise<number> {
   const { rest } = parseFlags({}, args, SYNTAX);
   checkCount(SYNTAX, rest, 2, 2);
   const [name = '', container = ''] = rest;
   checkRoot('network disconnect');
-  sweep(paths);
+  await sweep(paths);
   leaveNetwork(paths, findContainer(paths, container), findBridgeNetwork(paths, name, 'disconnect from'));
   return 0;
 }

@@ -1,6 +1,6 @@
 /** The flags of `run` that are about its network. */
 import type { NetworkMode, NetworkOptions } from '../engine/container-options.ts';
-import { AF_INET6 } from '../kernel/rtnetlink.ts';
+import { AF_INET6 } from '../kernel/constants.ts';
 import { TsrunError } from '../lib/errors.ts';
 import { parseMac } from '../network/endpoint.ts';
 import { HOST_GATEWAY, type HostEntry } from '../network/hosts.ts';

@@ -25,7 +25,7 @@ async function run(args: readonly string[], { paths }: Context): Promise<number>
   const { flags, rest } = parseFlags(FLAGS, args, SYNTAX);
   checkCount(SYNTAX, rest, 1);
   prepareRoots(paths);
-  sweep(paths);
+  await sweep(paths);
   const found: NetworkDescription[] = [];
   const status = await forEach(rest, (name) => {
     found.push(inspectNetwork(paths, findNetwork(paths, name)));

@@ -23,12 +23,12 @@ export const verb: Verb = {
 
 const MATCHERS: Matchers<Network> = { label: ({ labels }, value) => hasLabel(labels, value) };
 
-function run(args: readonly string[], { paths }: Context): number {
+async function run(args: readonly string[], { paths }: Context): Promise<number> {
   const { flags, rest } = parseFlags(FLAGS, args, SYNTAX);
   checkCount(SYNTAX, rest, 0, 0);
   const matches = parseFilters(flags.filter, MATCHERS, SYNTAX);
   if (!flags.force && !confirm('This will remove all networks that no container needs.')) return 0;
-  sweep(paths);
+  await sweep(paths);
   const removed = pruneNetworks(paths, matches);
   if (removed.length > 0) print(`Deleted Networks:\n${removed.map((name) => `${name}\n`).join('')}`);
   return 0;

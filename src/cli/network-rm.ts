@@ -20,10 +20,10 @@ export const verb: Verb = {
   run,
 };
 
-function run(args: readonly string[], { paths }: Context): Promise<number> {
+async function run(args: readonly string[], { paths }: Context): Promise<number> {
   const { flags, rest } = parseFlags(FLAGS, args, SYNTAX);
   checkCount(SYNTAX, rest, 1);
-  sweep(paths);
+  await sweep(paths);
   return forEach(rest, (name) => {
     try {
       removeNetwork(paths, findBridgeNetwork(paths, name, 'remove'));

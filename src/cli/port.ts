@@ -1,7 +1,8 @@
 /** `tsrun port`: where on the host the ports of a container are. */
-import { readNetworkRecord } from '../engine/container-network.ts';
+
 import { findContainer } from '../engine/container-store.ts';
 import { portName } from '../engine/describe-ports.ts';
+import { readNetworkRecord } from '../engine/network-record.ts';
 import { parseExposed } from '../engine/port-options.ts';
 import { TsrunError } from '../lib/errors.ts';
 import { formatHostPort } from '../network/published-port.ts';

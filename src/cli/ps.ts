@@ -1,9 +1,9 @@
 /** `tsrun ps`: the containers there are. */
 
-import { readNetworkRecord } from '../engine/container-network.ts';
 import type { ContainerState } from '../engine/container-record.ts';
 import { type Container, listContainers, sweep } from '../engine/container-store.ts';
 import { formatPorts } from '../engine/describe-ports.ts';
+import { readNetworkRecord } from '../engine/network-record.ts';
 import type { EnginePaths } from '../engine/paths.ts';
 import { escapeForTerminal } from '../lib/errors.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax } from './flags.ts';
@@ -20,10 +20,10 @@ const SYNTAX: Syntax = { verb: 'ps' };
 
 export const verb: Verb = { synopsis: 'ps [flags]', summary: 'List containers', flags: FLAGS, run };
 
-function run(args: readonly string[], { paths }: Context): number {
+async function run(args: readonly string[], { paths }: Context): Promise<number> {
   const { flags, rest } = parseFlags(FLAGS, args, SYNTAX);
   checkCount(SYNTAX, rest, 0, 0);
-  sweep(paths);
+  await sweep(paths);
   const shown = listContainers(paths).filter(({ state }) => flags.all || state.status === 'running');
   const id = ({ record }: Container) => (flags['no-trunc'] ? record.id : record.id.slice(0, 12));
   if (flags.quiet) {

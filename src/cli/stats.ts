@@ -36,7 +36,7 @@ type Samples = ReadonlyMap<ContainerId, ContainerUsage>;
 async function run(args: readonly string[], { paths }: Context): Promise<number> {
   const { flags, rest } = parseFlags(FLAGS, args, SYNTAX);
   const format = compileListFormat(flags.format ?? DEFAULT_FORMAT, TITLES);
-  sweep(paths);
+  await sweep(paths);
   const chosen = () => chooseContainers(paths, rest, flags.all);
   const screen = process.stdout.isTTY && !flags['no-stream'];
   // Processor time is a rate and takes two looks; a person at a terminal sees the rest after the first.

@@ -5,7 +5,6 @@ import { TsrunError } from '../lib/errors.ts';
 import { readFileIfThere } from '../lib/files.ts';
 import type { Endpoint } from '../network/endpoint.ts';
 import { entryLines, HOST_GATEWAY, type HostEntry, hostsFile } from '../network/hosts.ts';
-import { DNS_ADDRESS } from '../network/plan-dns.ts';
 import { asksOnlyItself, ownResolvConf, resolvConf } from '../network/resolv-conf.ts';
 import type { MountSpec } from '../spec/runtime.ts';
 import type { NetworkOptions } from './container-options.ts';
@@ -94,7 +93,7 @@ function resolvers({ options, endpoints }: Pick<FilesInput, 'options' | 'endpoin
   const { kind } = options.mode;
   if (kind === 'host') return asked ? resolvConf(host, options, true) : host;
   if (kind === 'none' && endpoints.length === 0) return asked ? resolvConf('', options, false) : '';
-  if (endpoints.some(({ network }) => !network.isDefault)) return ownResolvConf(host, DNS_ADDRESS, options);
+  if (endpoints.some(({ network }) => !network.isDefault)) return ownResolvConf(host, options);
   const ipv6 = endpoints.some(({ addresses }) => addresses.some(({ address }) => address.includes(':')));
   const text = asksOnlyItself(host) ? (readFileIfThere(RESOLVED_CONF) ?? host) : host;
   return resolvConf(text, options, ipv6);

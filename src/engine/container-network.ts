@@ -1,12 +1,13 @@
 /** A container's places on networks: addresses are chosen and taken before its plan is made, and given back after its end. */
-import { existsSync, renameSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
+import { rmdirSync, unlinkSync } from 'node:fs';
+import { AF_INET6 } from '../kernel/constants.ts';
 import { NETLINK_ROUTE } from '../kernel/netlink.ts';
 import { refusalOf, sendNetlink } from '../kernel/netlink-door.ts';
-import { AF_INET6, deleteLink } from '../kernel/rtnetlink.ts';
+import { deleteLink } from '../kernel/rtnetlink.ts';
 import type { ContainerId, HostPath } from '../lib/brands.ts';
 import { hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
-import { namesIn, readFileIfThere } from '../lib/files.ts';
+import { readFileIfThere } from '../lib/files.ts';
 import { type Endpoint, type EndpointAddress, macOf, outsideEnd } from '../network/endpoint.ts';
 import {
   type Family,
@@ -25,12 +26,21 @@ import {
 } from '../network/leases.ts';
 import type { Network } from '../network/network.ts';
 import { chooseUpstreams, type DnsInput } from '../network/plan-dns.ts';
-import type { NetworkInput } from '../network/plan-network.ts';
+import { type NetworkInput, type NetworkPlan, planNetwork } from '../network/plan-network.ts';
 import type { RulesInput } from '../network/plan-rules.ts';
 import { readRulesHost } from '../network/rules-host.ts';
 import type { PortChoice } from './choose-ports.ts';
 import type { NetworkOptions } from './container-options.ts';
-import { type ContainerPorts, publishPorts, recordedElements, unpublishPorts } from './container-ports.ts';
+import { publishPorts, recordedElements, unpublishPorts } from './container-ports.ts';
+import {
+  joinedMark,
+  leaseSource,
+  listNetworkRecords,
+  type NetworkRecord,
+  networkRecordFile,
+  readNetworkRecord,
+  writeNetworkRecord,
+} from './network-record.ts';
 import {
   DEFAULT_NETWORK,
   defaultNetwork,
@@ -38,14 +48,7 @@ import {
   noSuchNetwork,
   readNetwork,
 } from './network-store.ts';
-import { type EnginePaths, runDir } from './paths.ts';
-
-/** What is known of the network of a running container, in its run directory: network.json. */
-export interface NetworkRecord extends ContainerPorts {
-  readonly endpoints: readonly Endpoint[];
-  /** Whether it has a DNS server, which stays until the container ends. */
-  readonly dns: boolean;
-}
+import type { EnginePaths } from './paths.ts';
 
 /** Who comes to a network. */
 export interface Connected {
@@ -59,24 +62,54 @@ export interface Connected {
   readonly nth?: number;
 }
 
-/** Places a container that starts: undefined when it has no network of its own. Throws NO_SUCH_NETWORK, or what is wrong with an address or a port. */
-export function connectContainer(
-  paths: EnginePaths,
-  connected: Connected & { readonly ports: PortChoice },
-): NetworkInput | undefined {
-  const { options, id } = connected;
-  if (options.mode.kind !== 'network') return undefined;
-  const network = findNetwork(paths, options.mode.name, connected.take);
-  const endpoint = chooseEndpoint(paths, connected, network);
-  const rules = chooseRules(paths, connected.name, connected.ports, endpoint);
-  const record = `${runDir(paths, id)}/${RECORD}`;
-  if (connected.take) writeNetworkRecord(paths, id, recordOf(endpoint, rules));
+/** A container that starts. */
+export interface Starting extends Connected {
+  /** The name of its network. */
+  readonly network: string;
+  readonly ports: PortChoice;
+}
+
+/** What a start makes of its network. */
+export interface Connection {
+  readonly endpoints: readonly Endpoint[];
+  readonly plan: NetworkPlan;
+  /** What the user should know, a sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** Places a container that starts. Throws NO_SUCH_NETWORK, or what is wrong with an address or a port. */
+export function connectContainer(paths: EnginePaths, starting: Starting): Connection {
+  const input = chooseNetwork(paths, starting);
+  return {
+    endpoints: input.endpoints,
+    plan: planNetwork(input, starting.ipv6),
+    warnings: warningsOf(input.rules),
+  };
+}
+
+function warningsOf({ host, ports }: RulesInput): readonly string[] {
+  if (host.nftables) return [];
+  const means = 'nothing outside is reached from the container, and networks are not kept apart';
+  const passedOn = ports.length === 0 ? '' : '; a process passes on what arrives at published ports';
+  return [`this kernel has no nftables for us (${host.reason}): ${means}${passedOn}`];
+}
+
+function chooseNetwork(paths: EnginePaths, starting: Starting): NetworkInput {
+  const { options, id, take } = starting;
+  const network = findNetwork(paths, starting.network, take);
+  const endpoint = chooseEndpoint(paths, starting, network);
+  const rules = chooseRules(paths, starting.name, starting.ports, endpoint);
+  if (take) writeNetworkRecord(paths, id, recordOf(endpoint, rules));
   const leases = { files: leaseFiles(paths, endpoint), source: leaseSource(paths, id) };
-  const input = { endpoints: [endpoint], records: [leases.source, hostPath(record)], leases, rules };
+  const input = {
+    endpoints: [endpoint],
+    records: [leases.source, networkRecordFile(paths, id)],
+    leases,
+    rules,
+  };
   if (network.isDefault) return input;
-  if (connected.take && readNetwork(paths, network.name)?.id !== network.id)
-    throw removedMeanwhile(paths, id, network);
-  return { ...input, dns: chooseDns(paths, connected, [endpoint], rules.host.nftables) };
+  if (take && readNetwork(paths, network.name)?.id !== network.id) throw removedMeanwhile(paths, id, network);
+  return { ...input, dns: chooseDns(paths, starting, [endpoint], rules.host.nftables) };
 }
 
 /** The DNS server of a container on these networks. */
@@ -137,45 +170,14 @@ function removedMeanwhile(paths: EnginePaths, id: ContainerId, network: Network)
   return noSuchNetwork(network.name);
 }
 
-const RECORD = 'network.json';
-/** The file that leases are links to: one for the start, and one for each network that is joined later. */
-const leaseSource = (paths: EnginePaths, id: ContainerId, nth = 0): HostPath =>
-  hostPath(`${runDir(paths, id)}/lease${nth === 0 ? '' : `.${nth}`}`);
-
-/** Undefined for a container that has no network of its own, or does not run. */
-export function readNetworkRecord(paths: EnginePaths, id: ContainerId): NetworkRecord | undefined {
-  const text = readFileIfThere(`${runDir(paths, id)}/${RECORD}`);
-  return text === undefined ? undefined : (JSON.parse(text) as NetworkRecord);
-}
-
-/** Readers see all of it or nothing. */
-export function writeNetworkRecord(paths: EnginePaths, id: ContainerId, record: NetworkRecord): void {
-  const file = `${runDir(paths, id)}/${RECORD}`;
-  writeFileSync(`${file}.new`, `${JSON.stringify(record)}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
-}
-
-/** Of all containers that run, and of those that have not been swept yet. */
-export function listNetworkRecords(paths: EnginePaths): readonly NetworkRecord[] {
-  const ids = namesIn(paths.runRoot).filter((name) => /^[0-9a-f]{64}$/.test(name)) as ContainerId[];
-  return ids.flatMap((id) => readNetworkRecord(paths, id) ?? []);
-}
-
-/** A container that joined a network while it ran: its helper does not know, and gives back less than there is. */
-export const joinedMark = (paths: EnginePaths, id: ContainerId): HostPath =>
-  hostPath(`${paths.runRoot}/${id}.joined`);
-
 /** For a container that nobody looks after: what its helper would have given back, and what that one does not know. */
 export function disconnectContainer(paths: EnginePaths, id: ContainerId): void {
-  const source = leaseSource(paths, id);
-  const joined = joinedMark(paths, id);
-  if (!existsSync(source) && !existsSync(joined)) return;
   const record = readNetworkRecord(paths, id);
   if (record !== undefined) unpublishPorts(record);
   for (const endpoint of record?.endpoints ?? []) pullCable(endpoint);
   releaseLeases(paths.runRoot, id);
   // The source goes last: should this process be killed before, the next one begins again.
-  for (const path of [`${runDir(paths, id)}/${RECORD}`, source, joined]) removeIfThere(path);
+  for (const file of [networkRecordFile, leaseSource, joinedMark]) removeIfThere(file(paths, id));
 }
 
 /**

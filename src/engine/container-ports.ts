@@ -1,18 +1,10 @@
 /** The published ports of a container: chosen before its plan is made, and taken back when nobody is left who would do it. */
 import { TsrunError } from '../lib/errors.ts';
 import type { Endpoint } from '../network/endpoint.ts';
-import {
-  bindingsOf,
-  type ContainerPort,
-  formatHostPort,
-  type PortBinding,
-} from '../network/published-port.ts';
+import { bindingsOf, formatHostPort, type PortBinding } from '../network/published-port.ts';
 import { flowTargets, networkElements, portElements, type RuleElement } from '../network/rules.ts';
 import { removeFlows, removeRules } from '../network/rules-host.ts';
-import type { ContainerDefaults } from '../spec/image.ts';
 import { choosePorts, type PortChoice } from './choose-ports.ts';
-import type { PortOptions } from './container-options.ts';
-import { parseExposed } from './port-options.ts';
 
 export interface ContainerPorts {
   /** The container's name. */
@@ -20,17 +12,6 @@ export interface ContainerPorts {
   readonly ports: readonly PortBinding[];
   /** Served by a process: there are no rules for them. */
   readonly proxied: boolean;
-}
-
-/** What the image and the user say that the program listens at. */
-export function exposedPorts(
-  image: ContainerDefaults,
-  { expose, publish }: PortOptions,
-): readonly ContainerPort[] {
-  const usable = (image.ExposedPorts ?? []).filter((text) => /^\d+(-\d+)?(\/(tcp|udp))?$/.test(text));
-  const all = [...usable.flatMap(parseExposed), ...expose, ...publish];
-  const unique = new Map(all.map(({ port, protocol }) => [`${port}/${protocol}`, { port, protocol }]));
-  return [...unique.values()];
 }
 
 /** `others`: what containers that run have. */

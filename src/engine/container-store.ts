@@ -12,7 +12,6 @@ import { randomBytes } from '../lib/random.ts';
 import type { OwnedPath } from '../runtime/plan.ts';
 import { stringifyExactJson } from '../spec/exact-json.ts';
 import { listNames, releaseName } from './container-names.ts';
-import { disconnectContainer } from './container-network.ts';
 import {
   type ContainerRecord,
   type ContainerState,
@@ -21,6 +20,7 @@ import {
   readRecord,
   readState,
 } from './container-record.ts';
+import { holdsNetwork } from './network-record.ts';
 import { containerDir, type EnginePaths, ownerLink, runDir } from './paths.ts';
 
 export interface Container {
@@ -130,11 +130,18 @@ export function signalContainer({ record, state }: Container, signal: number): v
 }
 
 /** Removes everything of a container that nobody looks after. */
-export function removeContainer(paths: EnginePaths, record: ContainerNames): void {
-  disconnectContainer(paths, record.id);
+export async function removeContainer(paths: EnginePaths, record: ContainerNames): Promise<void> {
+  await disconnect(paths, record.id);
   if (record.name !== undefined) releaseName(paths, record.id, record.name);
   for (const { path } of ownedTrees(paths, record.id)) removeTree(path);
   if (record.cgroups !== undefined) removeCgroups(record.cgroups);
+}
+
+/** The code for networks is loaded only where something is left of one. */
+async function disconnect(paths: EnginePaths, id: ContainerId): Promise<void> {
+  if (!holdsNetwork(paths, id)) return;
+  const { disconnectContainer } = await import('./container-network.ts');
+  disconnectContainer(paths, id);
 }
 
 /** What a container that removes itself takes away, in this order; its name can be nobody else's as long as it lives. */
@@ -158,13 +165,13 @@ function ownedTrees(paths: EnginePaths, id: ContainerId): readonly OwnedPath[] {
 }
 
 /** Removes containers that should have removed themselves, halves of containers, and what dead ones hold of a network. */
-export function sweep(paths: EnginePaths): void {
+export async function sweep(paths: EnginePaths): Promise<void> {
   for (const id of listIds(paths)) {
     if (hasOwner(paths, id)) continue;
     const record = readRecord(paths, id);
-    if (record === undefined) removeContainer(paths, { id, name: undefined, cgroups: undefined });
-    else if (record.autoRemove) removeContainer(paths, record);
-    else disconnectContainer(paths, id);
+    if (record === undefined) await removeContainer(paths, { id, name: undefined, cgroups: undefined });
+    else if (record.autoRemove) await removeContainer(paths, record);
+    else await disconnect(paths, id);
   }
   for (const { name, id } of listNames(paths)) {
     if (!existsSync(containerDir(paths, id)) && !hasOwner(paths, id)) releaseName(paths, id, name);

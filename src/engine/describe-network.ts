@@ -1,11 +1,11 @@
 /** The network of a container as `docker inspect` shows it. */
-import { AF_INET6 } from '../kernel/rtnetlink.ts';
+import { AF_INET6 } from '../kernel/constants.ts';
 import type { Endpoint, EndpointAddress } from '../network/endpoint.ts';
 import { parseAddress } from '../network/ip-address.ts';
-import { readNetworkRecord } from './container-network.ts';
 import type { NetworkMode } from './container-options.ts';
 import type { ContainerRecord, ContainerState } from './container-record.ts';
 import { describePorts } from './describe-ports.ts';
+import { readNetworkRecord } from './network-record.ts';
 import type { EnginePaths } from './paths.ts';
 
 /** As `--network` takes it. */

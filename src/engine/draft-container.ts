@@ -9,7 +9,7 @@ import type { Plan } from '../kernel/ops.ts';
 import { type ContainerId, containerPath, type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import type { OverlayRoot } from '../mounts/plan-rootfs.ts';
-import type { NetworkInput } from '../network/plan-network.ts';
+import type { NetworkPlan } from '../network/plan-network.ts';
 import { readHostFacts } from '../runtime/host-facts.ts';
 import { type HostFacts, planContainer } from '../runtime/plan.ts';
 import type { SeccompProgram } from '../security/seccomp-compile.ts';
@@ -52,7 +52,7 @@ export function planDraft(
   paths: EnginePaths,
   draft: ContainerDraft,
   name: string,
-  network: NetworkInput | undefined,
+  network: NetworkPlan | undefined,
   reporter: readonly string[],
 ): Plan {
   const { id, options, image, spec, seccomp, host, peer } = draft;

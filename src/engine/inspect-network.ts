@@ -1,7 +1,7 @@
 /** A network as `docker network inspect` shows it. */
 import type { Network } from '../network/network.ts';
-import { readNetworkRecord } from './container-network.ts';
 import { listContainers } from './container-store.ts';
+import { readNetworkRecord } from './network-record.ts';
 import type { AnyNetwork } from './networks.ts';
 import type { EnginePaths } from './paths.ts';
 

@@ -16,21 +16,18 @@ import type { PortBinding } from '../network/published-port.ts';
 import { makeNetworkRules, readRulesHost } from '../network/rules-host.ts';
 import { launch } from '../runtime/launch.ts';
 import { rewriteResolvConf } from './container-files.ts';
-import {
-  chooseDns,
-  chooseEndpoint,
-  joinedMark,
-  leaseFiles,
-  listNetworkRecords,
-  type NetworkRecord,
-  pullCable,
-  readNetworkRecord,
-  writeNetworkRecord,
-} from './container-network.ts';
+import { chooseDns, chooseEndpoint, leaseFiles, pullCable } from './container-network.ts';
 import type { NetworkOptions } from './container-options.ts';
 import { recordedElements, unpublishPorts } from './container-ports.ts';
 import type { Container } from './container-store.ts';
 import { ensureBridge } from './network-bridge.ts';
+import {
+  joinedMark,
+  listNetworkRecords,
+  type NetworkRecord,
+  readNetworkRecord,
+  writeNetworkRecord,
+} from './network-record.ts';
 import { lockNetworks } from './network-store.ts';
 import { containerDir, type EnginePaths } from './paths.ts';
 

@@ -2,6 +2,7 @@
 import { TsrunError } from '../lib/errors.ts';
 import { formatAddress, parseAddress } from '../network/ip-address.ts';
 import type { ContainerPort, PortProtocol } from '../network/published-port.ts';
+import type { ContainerDefaults } from '../spec/image.ts';
 import type { NetworkMode, PortOptions } from './container-options.ts';
 
 /** One port of a container to be published. */
@@ -62,6 +63,17 @@ export function discardedPorts(
 ): readonly string[] {
   if ((kind !== 'host' && kind !== 'none') || (publish.length === 0 && !publishAll)) return [];
   return [`published ports are discarded when using ${kind} network mode`];
+}
+
+/** What the image and the user say that the program listens at. */
+export function exposedPorts(
+  image: ContainerDefaults,
+  { expose, publish }: PortOptions,
+): readonly ContainerPort[] {
+  const usable = (image.ExposedPorts ?? []).filter((text) => /^\d+(-\d+)?(\/(tcp|udp))?$/.test(text));
+  const all = [...usable.flatMap(parseExposed), ...expose, ...publish];
+  const unique = new Map(all.map(({ port, protocol }) => [`${port}/${protocol}`, { port, protocol }]));
+  return [...unique.values()];
 }
 
 const oneOf = (port: number): PortRange => ({ first: port, last: port });

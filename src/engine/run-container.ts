@@ -4,14 +4,12 @@ import type { KernelDoor } from '../kernel/door.ts';
 import type { Plan } from '../kernel/ops.ts';
 import { type HostPath, hostPath } from '../lib/brands.ts';
 import { errnoOf, reasonOf, TsrunError } from '../lib/errors.ts';
-import type { NetworkInput } from '../network/plan-network.ts';
 import { checkRoot } from '../runtime/host-facts.ts';
 import type { PortChoice } from './choose-ports.ts';
 import { engineFiles, type FilesInput, writeEngineFiles } from './container-files.ts';
 import { reserveName } from './container-names.ts';
-import { connectContainer } from './container-network.ts';
+import type { Connection } from './container-network.ts';
 import type { ContainerOptions, NetworkOptions } from './container-options.ts';
-import { exposedPorts } from './container-ports.ts';
 import {
   claimContainer,
   containerDirectories,
@@ -29,7 +27,7 @@ import {
   planDraft,
 } from './draft-container.ts';
 import { containerDir, type EnginePaths, prepareRoots } from './paths.ts';
-import { discardedPorts } from './port-options.ts';
+import { discardedPorts, exposedPorts } from './port-options.ts';
 
 export interface PreparedContainer {
   readonly plan: Plan;
@@ -48,7 +46,7 @@ export async function prepareContainer(
 ): Promise<PreparedContainer> {
   checkRoot(`run ${options.image}`);
   prepareRoots(paths);
-  sweep(paths);
+  await sweep(paths);
   const images = openImageStore(paths.dataRoot);
   // Until the container is on record, nothing else says that its image is in use.
   using _held = await images.hold();
@@ -59,15 +57,8 @@ export async function prepareContainer(
   try {
     name = reserveName(paths, id, options.name);
     createDirectories(paths, id);
-    const network = connectContainer(paths, {
-      id,
-      name,
-      options: options.network,
-      ports: portChoice(draft),
-      ipv6: draft.host.ipv6,
-      take: true,
-    });
-    const plan = planDraft(paths, draft, name, network, reporter);
+    const network = await connect(paths, draft, name, { take: true });
+    const plan = planDraft(paths, draft, name, network?.plan, reporter);
     writeEngineFiles(containerDir(paths, id), filesInput(draft, network));
     writeRecord(paths, {
       id,
@@ -83,9 +74,9 @@ export async function prepareContainer(
       spec,
     });
     const discarded = discardedPorts(options.network.mode, options.ports);
-    return { plan, warnings: [...discarded, ...warningsOf(network)] };
+    return { plan, warnings: [...discarded, ...(network?.warnings ?? [])] };
   } catch (error) {
-    removeContainer(paths, { id, name, cgroups: undefined });
+    await removeContainer(paths, { id, name, cgroups: undefined });
     throw FULL.has(errnoOf(error) ?? '') ? diskFull(paths, error) : error;
   }
 }
@@ -132,17 +123,10 @@ export async function explainContainer(
   const draft = await draftContainer(paths, options, image);
   const dir = containerDir(paths, draft.id);
   const name = options.name ?? 'explained';
-  const network = connectContainer(paths, {
-    id: draft.id,
-    name,
-    options: options.network,
-    ports: portChoice(draft),
-    ipv6: draft.host.ipv6,
-    take: false,
-  });
+  const network = await connect(paths, draft, name, { take: false });
   const files = Object.entries(engineFiles(filesInput(draft, network)));
   return {
-    plan: planDraft(paths, draft, name, network, []),
+    plan: planDraft(paths, draft, name, network?.plan, []),
     directories: containerDirectories(paths, draft.id),
     files: files.map(([name, text]) => ({ path: hostPath(`${dir}/${name}`), text })),
     layers: image.layers.map((layer) => ({ name: layerName(layer), path: layer.diffPath })),
@@ -151,21 +135,36 @@ export async function explainContainer(
 
 const exposedOf = ({ image, options }: ContainerDraft) => exposedPorts(image.config.config, options.ports);
 
+/** The code for networks is a third of what a start would need: it is loaded for a container that has one of its own. */
+async function connect(
+  paths: EnginePaths,
+  draft: ContainerDraft,
+  name: string,
+  { take }: { readonly take: boolean },
+): Promise<Connection | undefined> {
+  const { id, options, host } = draft;
+  const { mode } = options.network;
+  if (mode.kind !== 'network') return undefined;
+  const { connectContainer } = await import('./container-network.ts');
+  const { ipv6 } = host;
+  const ports = portChoice(draft);
+  return connectContainer(paths, {
+    id,
+    name,
+    network: mode.name,
+    options: options.network,
+    ports,
+    ipv6,
+    take,
+  });
+}
+
 function portChoice(draft: ContainerDraft): PortChoice {
   const { publish, publishAll } = draft.options.ports;
   return { requests: publish, all: publishAll ? exposedOf(draft) : [] };
 }
 
-function warningsOf(network: NetworkInput | undefined): readonly string[] {
-  const host = network?.rules.host;
-  if (host === undefined || host.nftables) return [];
-  const means = 'nothing outside is reached from the container, and networks are not kept apart';
-  const ports =
-    network?.rules.ports.length === 0 ? '' : '; a process passes on what arrives at published ports';
-  return [`this kernel has no nftables for us (${host.reason}): ${means}${ports}`];
-}
-
-function filesInput({ spec, options }: ContainerDraft, network: NetworkInput | undefined): FilesInput {
+function filesInput({ spec, options }: ContainerDraft, network: Connection | undefined): FilesInput {
   return { hostname: spec.hostname ?? '', options: options.network, endpoints: network?.endpoints ?? [] };
 }
 

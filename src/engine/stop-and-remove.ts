@@ -29,5 +29,5 @@ export async function stopAndRemove(paths: EnginePaths, container: Container, fo
     }
     await setTimeout(POLL_MS);
   }
-  removeContainer(paths, record);
+  await removeContainer(paths, record);
 }

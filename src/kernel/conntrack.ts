@@ -1,5 +1,5 @@
 /** Flows of packets that the kernel remembers, with the way it has chosen for them. linux/netfilter/nfnetlink_conntrack.h. */
-import { IPPROTO_TCP, IPPROTO_UDP } from './constants.ts';
+import { AF_INET, IPPROTO_TCP, IPPROTO_UDP } from './constants.ts';
 import {
   type Attribute,
   decodeAttributes,
@@ -9,7 +9,7 @@ import {
   NLM_F_DUMP,
 } from './netlink.ts';
 import { nested } from './nft-statements.ts';
-import { type Address, AF_INET } from './rtnetlink.ts';
+import type { Address } from './rtnetlink.ts';
 
 const NFNL_SUBSYS_CTNETLINK = 1;
 const IPCTNL_MSG_CT_GET = 1;

@@ -66,6 +66,9 @@ export function makedev(major: number, minor: number): bigint {
   return ((a & 0xfffff000n) << 32n) | ((a & 0xfffn) << 8n) | ((b & 0xffffff00n) << 12n) | (b & 0xffn);
 }
 
+/** socket(2), ip(7), ipv6(7) */
+export const AF_INET = 2;
+export const AF_INET6 = 10;
 // netinet/in.h
 export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;

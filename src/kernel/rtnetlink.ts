@@ -1,4 +1,5 @@
 /** Links, addresses and routes as netlink messages. rtnetlink(7); linux/if_link.h, linux/if_addr.h, linux/rtnetlink.h. */
+import { type AF_INET, AF_INET6 } from './constants.ts';
 import {
   type Attribute,
   decodeAttributes,
@@ -10,9 +11,6 @@ import {
   NLM_F_EXCL,
 } from './netlink.ts';
 import type { FdName } from './ops.ts';
-
-export const AF_INET = 2;
-export const AF_INET6 = 10;
 
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;

@@ -1,5 +1,5 @@
 /** What was asked of a network's addresses → its subnets, or what is wrong with them. */
-import { AF_INET, AF_INET6 } from '../kernel/rtnetlink.ts';
+import { AF_INET, AF_INET6 } from '../kernel/constants.ts';
 import { TsrunError } from '../lib/errors.ts';
 import {
   bitsOf,

@@ -1,5 +1,6 @@
 /** IP addresses and networks as numbers: read, written, counted. RFC 791, RFC 4291, RFC 4632; text as in RFC 5952. */
-import { type Address, AF_INET, AF_INET6 } from '../kernel/rtnetlink.ts';
+import { AF_INET, AF_INET6 } from '../kernel/constants.ts';
+import type { Address } from '../kernel/rtnetlink.ts';
 
 export type Family = Address['family'];
 

@@ -5,10 +5,8 @@ import type { Op, Plan } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
 import { dnsRules } from './dns-rules.ts';
 import { parseAddress } from './ip-address.ts';
-import { nameservers } from './resolv-conf.ts';
+import { DNS_ADDRESS, nameservers } from './resolv-conf.ts';
 
-/** Where it is, inside. */
-export const DNS_ADDRESS = '127.0.0.11';
 const DNS_PORT = 53;
 /** Behind rules that show it as 53. Above the ports that the kernel gives to whoever asks for none (32768 to 60999). */
 const HIDDEN_PORT = 61_053;

@@ -2,16 +2,15 @@
 import * as K from '../kernel/constants.ts';
 import { NETLINK_ROUTE, type NetlinkMessage } from '../kernel/netlink.ts';
 import type { FdName, Op, Tolerable } from '../kernel/ops.ts';
-import { AF_INET, AF_INET6, deleteAddress, setLinkUp } from '../kernel/rtnetlink.ts';
+import { deleteAddress, setLinkUp } from '../kernel/rtnetlink.ts';
 import type { HostPath } from '../lib/brands.ts';
-import type { LinuxSpec } from '../spec/runtime.ts';
 import { bridgeAddressMessage, bridgeMessage, bridgeSysctls } from './bridge.ts';
 import { addressMessage, cableMessage, insideLink, waysOut } from './cable.ts';
 import type { Endpoint } from './endpoint.ts';
 import { knownAddress, toAddress } from './ip-address.ts';
 import type { Ipv6Host } from './ipv6-host.ts';
 import { type DnsInput, planDns } from './plan-dns.ts';
-import type { RulesInput } from './plan-rules.ts';
+import { planRules, type RulesInput, type RulesPlan } from './plan-rules.ts';
 
 export interface NetworkInput {
   /** The first one that leads out has the default route. */
@@ -26,6 +25,11 @@ export interface NetworkInput {
 }
 
 export interface NetworkPlan {
+  readonly links: LinksPlan;
+  readonly rules: RulesPlan;
+}
+
+export interface LinksPlan {
   /** By the host, before the container's process is made. */
   readonly before: readonly Op[];
   /** By the host, when the container's network namespace is there and its process still waits. */
@@ -34,8 +38,12 @@ export interface NetworkPlan {
   readonly cleanup: readonly Op[];
 }
 
+export function planNetwork(input: NetworkInput, ipv6: Ipv6Host): NetworkPlan {
+  return { links: planLinks(input, ipv6), rules: planRules(input.rules) };
+}
+
 /** Nothing for a container that has only a loopback. */
-export function planNetwork({ endpoints, records, leases, dns }: NetworkInput, ipv6: Ipv6Host): NetworkPlan {
+function planLinks({ endpoints, records, leases, dns }: NetworkInput, ipv6: Ipv6Host): LinksPlan {
   if (endpoints.length === 0) return { before: [], afterClone: [], cleanup: [] };
   return {
     before: [
@@ -73,17 +81,6 @@ export function planNetwork({ endpoints, records, leases, dns }: NetworkInput, i
   };
 }
 
-export function planLoopback(linux: LinuxSpec): readonly Op[] {
-  if (!linux.namespaces.some((n) => n.type === 'network' && n.path === undefined)) return [];
-  return [
-    {
-      op: 'link_up',
-      name: 'lo',
-      why: 'A new network namespace has one interface, and it is down: 127.0.0.1 works only when it is up.',
-    },
-  ];
-}
-
 /** It is there, unless this is the first container of the default network, or the first one since the machine started. */
 function planBridge({ network, addresses }: Endpoint): readonly Op[] {
   const [first] = addresses;
@@ -113,7 +110,7 @@ function planForwarding(endpoints: readonly Endpoint[], ipv6: Ipv6Host): readonl
     endpoints.flatMap((e) => e.addresses).map(({ address }) => knownAddress(address).family),
   );
   const ops: Op[] = [];
-  if (families.has(AF_INET))
+  if (families.has(K.AF_INET))
     ops.push(
       sysctl(
         'ipv4/ip_forward',
@@ -127,7 +124,7 @@ function planForwarding(endpoints: readonly Endpoint[], ipv6: Ipv6Host): readonl
         .flatMap(({ network }) => bridgeSysctls(network.bridge))
         .map(({ name, value, why }) => sysctl(name, value, why)),
     );
-  if (!families.has(AF_INET6)) return ops;
+  if (!families.has(K.AF_INET6)) return ops;
   if (ipv6.forwarding) return ops;
   return [
     ...ops,

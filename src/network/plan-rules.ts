@@ -40,7 +40,7 @@ export interface RulesPlan {
   readonly cleanup: readonly Op[];
 }
 
-/** `afterClone` follows that of planNetwork: it uses the socket `rtnetlink`, and needs the bridge. */
+/** `afterClone` follows that of the links: it uses the socket `rtnetlink`, and needs the bridge. */
 export function planRules(input: RulesInput): RulesPlan {
   if (input.networks.length === 0) return { before: [], afterClone: [], cleanup: [] };
   if (!input.host.nftables) return planProxy(input.ports, 'This host has no rules for packets');

@@ -1,14 +1,8 @@
 /** Subnets for networks that were made without one: ranges that are free on the host. */
+import { AF_INET, AF_INET6 } from '../kernel/constants.ts';
 import { NETLINK_ROUTE } from '../kernel/netlink.ts';
 import { sendNetlink } from '../kernel/netlink-door.ts';
-import {
-  AF_INET,
-  AF_INET6,
-  dumpAddresses,
-  dumpRoutes,
-  readAddresses,
-  readRoutes,
-} from '../kernel/rtnetlink.ts';
+import { dumpAddresses, dumpRoutes, readAddresses, readRoutes } from '../kernel/rtnetlink.ts';
 import { TsrunError } from '../lib/errors.ts';
 import {
   addressOf,

@@ -1,6 +1,9 @@
 /** /etc/resolv.conf of a container, made from the host's. resolv.conf(5). */
-import { AF_INET6 } from '../kernel/rtnetlink.ts';
+import { AF_INET6 } from '../kernel/constants.ts';
 import { type IpAddress, parseAddress } from './ip-address.ts';
+
+/** Where a container on networks with names has its own DNS server. */
+export const DNS_ADDRESS = '127.0.0.11';
 
 /** What is asked for takes the place of the host's lines of that kind. */
 export interface ResolverOptions {
@@ -31,11 +34,11 @@ export function resolvConf(
 }
 
 /** For a container that has a DNS server of its own, which asks the resolvers itself. */
-export function ownResolvConf(host: string, address: string, options: ResolverOptions): string {
+export function ownResolvConf(host: string, options: ResolverOptions): string {
   const asked = options.dnsOptions.length > 0 ? options.dnsOptions : words(host, ['options']);
   // Names of containers have no dot: without this a search list would be gone through first.
   const ndots = asked.some((option) => option.startsWith('ndots:')) ? [] : ['ndots:0'];
-  return resolvConf(host, { ...options, dns: [address], dnsOptions: [...asked, ...ndots] }, false);
+  return resolvConf(host, { ...options, dns: [DNS_ADDRESS], dnsOptions: [...asked, ...ndots] }, false);
 }
 
 /** Whether a local resolver, such as systemd-resolved's at 127.0.0.53, is all that the host asks: it knows the real ones. */

@@ -4,6 +4,7 @@
  * only add and remove elements of their own. docs/decisions/nftables.md.
  */
 import type { FlowTarget } from '../kernel/conntrack.ts';
+import { AF_INET } from '../kernel/constants.ts';
 import type { NetlinkMessage } from '../kernel/netlink.ts';
 import {
   counter,
@@ -33,7 +34,7 @@ import {
   type SetElement,
   type SetValue,
 } from '../kernel/nftables.ts';
-import { type Address, AF_INET } from '../kernel/rtnetlink.ts';
+import type { Address } from '../kernel/rtnetlink.ts';
 import { parseAddress, toAddress } from './ip-address.ts';
 import { needsProxy, type PortBinding, type PortProtocol } from './published-port.ts';
 

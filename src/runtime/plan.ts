@@ -23,8 +23,8 @@ import {
 import { planTerminal } from '../mounts/plan-terminal.ts';
 import * as ns from '../namespaces/plan-namespaces.ts';
 import type { Ipv6Host } from '../network/ipv6-host.ts';
-import { type NetworkInput, planLoopback, planNetwork } from '../network/plan-network.ts';
-import { planRules } from '../network/plan-rules.ts';
+import { planLoopback } from '../network/plan-loopback.ts';
+import type { NetworkPlan } from '../network/plan-network.ts';
 import { planSysctls } from '../security/plan-sysctls.ts';
 import type { SeccompProgram } from '../security/seccomp-compile.ts';
 import type { LinuxSpec, MountSpec, RuntimeSpec } from '../spec/runtime.ts';
@@ -72,8 +72,11 @@ export interface PlanInput {
   readonly spec: RuntimeSpec;
   readonly root: RootSource;
   readonly state: StateFiles | undefined;
-  /** Left out: the network namespace has a loopback only, or is one that exists already. */
-  readonly network?: NetworkInput | undefined;
+  /**
+   * Left out: the network namespace has a loopback only, or is one that exists already. Planning is the caller's, who loads the
+   * code for it only then.
+   */
+  readonly network?: NetworkPlan | undefined;
   /** Whose namespaces are joined, for those that the specification gives by the path of a process. */
   readonly joined?: ns.JoinedProcesses | undefined;
   /** Standard input and, with a terminal, what is typed goes to the program. */
@@ -116,8 +119,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     linux.resources ?? {},
     input.everyCgroup ? 'all' : 'limited',
   );
-  const network = input.network && planNetwork(input.network, host.ipv6);
-  const rules = input.network && planRules(input.network.rules);
+  const { links, rules } = input.network ?? {};
   const mounts = planMounts(
     spec.mounts.map((mount) => sharedCgroups(mount, linux, host)),
     bindContext(input),
@@ -142,8 +144,8 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('cleanup', 'Has memory run out?', recordsExit(input.state) ? cgroup.count : []),
     // Rules come first: when the host begins to pass packets on, it is said which. They go before the addresses do.
     group('host', 'Rules for packets', rules?.before ?? []),
-    group('host', 'The network, on the host', network?.before ?? []),
-    group('cleanup', 'The addresses are given back', network?.cleanup ?? []),
+    group('host', 'The network, on the host', links?.before ?? []),
+    group('cleanup', 'The addresses are given back', links?.cleanup ?? []),
     group('cleanup', 'Ports of the host lead nowhere', rules?.cleanup ?? []),
     group('host', 'Namespaces that are joined, not made', ns.planJoins(linux, input.joined)),
     group('host', 'Files of the host that root inside cannot reach', mounts.before),
@@ -170,9 +172,9 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     ]),
     // The child makes its mounts meanwhile.
     group('host', 'The network, seen from the host', [
-      ...(network?.afterClone ?? []),
+      ...(links?.afterClone ?? []),
       ...(rules?.afterClone ?? []),
-      ...(network === undefined
+      ...(input.network === undefined
         ? []
         : [{ op: 'release_child', why: 'The network is there: the child may use it.' } as const]),
     ]),
@@ -217,7 +219,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     ),
     group('child', 'The network', [
       ...planLoopback(linux),
-      ...(network === undefined
+      ...(input.network === undefined
         ? []
         : [
             {

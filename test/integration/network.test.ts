@@ -1,10 +1,13 @@
 /** The default bridge and the other values of --network, seen from inside the containers and from the host. */
+import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { ip, makeOutside } from '../support/network-host.ts';
 import { type Running, watch } from '../support/running.ts';
 import { imageArchive, useTsrun } from '../support/tsrun.ts';
+import { PROGRAM } from '../support/under-test.ts';
 
 const tsrun = useTsrun({ images: ['busybox'] });
 
@@ -332,4 +335,18 @@ describe('another engine on the same host', () => {
     );
     expect(ip('-o', 'link', 'show', 'type', 'bridge')).toMatch(/ tsrun1:/);
   });
+});
+
+test('only a container with a network of its own loads the code for networks', async () => {
+  const file = join(tsrun.scratch, 'opened');
+  const opened = async (...flags: readonly string[]) => {
+    const run = [PROGRAM, 'run', '--rm', ...flags, 'busybox', 'true'];
+    await promisify(execFile)('strace', ['-e', 'trace=openat', '-o', file, ...run], {
+      env: { ...process.env, ...tsrun.env },
+    });
+    return readFileSync(file, 'utf8');
+  };
+  const code = /(\/chunks\/network\.cjs|\/src\/kernel\/rtnetlink\.ts)"/;
+  expect(await opened()).toMatch(code);
+  for (const mode of ['none', 'host']) expect(await opened('--network', mode)).not.toMatch(code);
 });

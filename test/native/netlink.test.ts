@@ -9,10 +9,11 @@ const DOOR = join(import.meta.dirname, '../../src/kernel');
 function inNamespace(body: string): unknown {
   const source = `
     import { sendNetlink } from '${DOOR}/netlink-door.ts';
+    import * as K from '${DOOR}/constants.ts';
     import * as rt from '${DOOR}/rtnetlink.ts';
     const route = { protocol: 0 };
     const send = (...request) => sendNetlink(route, request, 'try it');
-    const address = { family: rt.AF_INET, bytes: Uint8Array.of(10, 9, 0, 1), text: '10.9.0.1' };
+    const address = { family: K.AF_INET, bytes: Uint8Array.of(10, 9, 0, 1), text: '10.9.0.1' };
     const bridge = { name: 'br9', index: 1000 };
     ${body}`;
   const { stdout, stderr, status } = spawnSync(
@@ -37,10 +38,10 @@ test('a bridge with an address and a route is there as it was asked for', () => 
   const state = inNamespace(`
     const gateway = { ...address, bytes: Uint8Array.of(10, 9, 0, 254), text: '10.9.0.254' };
     send(rt.newBridge({ ...bridge, mtu: 1400 }), rt.newAddress(bridge, address, 24),
-      rt.newRoute({ family: rt.AF_INET, gateway, link: bridge }));
+      rt.newRoute({ family: K.AF_INET, gateway, link: bridge }));
     console.log(JSON.stringify({
       links: rt.readLinks(send(rt.dumpLinks)).map(({ name, index, up }) => [name, index, up]),
-      addresses: rt.readAddresses(send(rt.dumpAddresses)).filter((a) => a.family === rt.AF_INET)
+      addresses: rt.readAddresses(send(rt.dumpAddresses)).filter((a) => a.family === K.AF_INET)
         .map(({ index, prefix, bytes }) => [index, prefix, [...bytes].join('.')]),
       default: rt.readRoutes(send(rt.dumpRoutes)).filter((r) => r.destination.length === 0).length,
     }));`);
@@ -60,7 +61,7 @@ test('a refused message is an error with its errno and with what the kernel says
     const refused = (...request) => { try { send(...request); } catch (e) { errors.push([e.message, e.cause.code]); } };
     send(rt.newBridge(bridge), rt.newAddress(bridge, address, 24));
     refused(rt.newBridge(bridge));
-    refused(rt.newRoute({ family: rt.AF_INET, gateway: { ...address, bytes: Uint8Array.of(1, 2, 3, 4) }, link: bridge }));
+    refused(rt.newRoute({ family: K.AF_INET, gateway: { ...address, bytes: Uint8Array.of(1, 2, 3, 4) }, link: bridge }));
     console.log(JSON.stringify(errors));`);
   expect(state).toEqual([
     ['Cannot try it: EEXIST', 'EEXIST'],

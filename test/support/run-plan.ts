@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { realDoor } from '../../src/kernel/real-door.ts';
+import { planNetwork } from '../../src/network/plan-network.ts';
 import { failureToError } from '../../src/runtime/failure.ts';
 import { readHostFacts } from '../../src/runtime/host-facts.ts';
 import { planContainer } from '../../src/runtime/plan.ts';
@@ -21,7 +22,7 @@ const plan = planContainer(
     spec: { ...input.spec, linux: { ...input.spec.linux, cgroupsPath: input.cgroupName } },
     root: input.root,
     state: input.state,
-    network: input.network,
+    network: input.network && planNetwork(input.network, facts.ipv6),
     joined: input.joined,
     interactive: input.interactive,
     sourceType: (path) => (input.files.includes(path) ? 'file' : 'directory'),

@@ -11,7 +11,7 @@ import { type ContainerId, hostPath } from '../../src/lib/brands.ts';
 import type { OverlayRoot } from '../../src/mounts/plan-rootfs.ts';
 import { type Endpoint, outsideEnd } from '../../src/network/endpoint.ts';
 import type { Network } from '../../src/network/network.ts';
-import type { NetworkInput } from '../../src/network/plan-network.ts';
+import { type NetworkInput, type NetworkPlan, planNetwork } from '../../src/network/plan-network.ts';
 import type { RulesInput } from '../../src/network/plan-rules.ts';
 import { bindingsOf, type PublishedPort } from '../../src/network/published-port.ts';
 import type { RulesHost } from '../../src/network/rules-host.ts';
@@ -178,7 +178,8 @@ function connected(
   endpoints: readonly Endpoint[],
   host: RulesHost = RULES,
   published: readonly PublishedPort[] = [],
-): NetworkInput {
+  dns?: NetworkInput['dns'],
+): NetworkPlan {
   const leases = endpoints.flatMap(({ network, addresses }) =>
     addresses.map(({ address }) => hostPath(`/run/tsrun/networks/${network.id}/${address}`)),
   );
@@ -192,12 +193,14 @@ function connected(
     ports: published.flatMap((port) => bindingsOf(port, addresses)),
     cables: first === undefined ? [] : [first.outside.name],
   };
-  return {
+  const input: NetworkInput = {
     endpoints,
     records: ['lease', 'network.json'].map((file) => hostPath(`/run/tsrun/ID/${file}`)),
     leases: { files: leases, source: hostPath('/run/tsrun/ID/lease') },
     rules,
+    ...(dns === undefined ? {} : { dns }),
   };
+  return planNetwork(input, HOST.ipv6);
 }
 
 const PORTS: readonly PublishedPort[] = [
@@ -210,18 +213,20 @@ export const SAMPLES: Readonly<Record<string, PlanInput>> = {
   default: sample(ON_BRIDGE, { network: connected([ENDPOINT]) }),
   'no-network': sample(),
   'two-networks': sample(ON_BRIDGE, {
-    network: {
-      ...connected([
+    network: connected(
+      [
         { ...ENDPOINT, network: { ...NETWORK, bridge: 'tsr-inner', internal: true, mtu: 1400 } },
         { ...ENDPOINT, inside: 'eth1', outside: outsideEnd('fedcba9876543210', 1) },
-      ]),
-      dns: {
+      ],
+      RULES,
+      [],
+      {
         leases: hostPath('/run/tsrun/networks'),
         containerId: 'ID',
         upstreams: ['192.0.2.53'],
         nftables: true,
       },
-    },
+    ),
   }),
   'published-ports': sample(ON_BRIDGE, {
     network: connected([ENDPOINT], { nftables: true, rules: 'missing' }, PORTS),

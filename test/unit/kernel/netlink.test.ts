@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { AF_INET } from '../../../src/kernel/constants.ts';
 import {
   type AttributeValue,
   decodeAttributes,
@@ -8,7 +9,7 @@ import {
   type NetlinkMessage,
   NLM_F_ACK,
 } from '../../../src/kernel/netlink.ts';
-import { AF_INET, newAddress, newBridge, newVeth } from '../../../src/kernel/rtnetlink.ts';
+import { newAddress, newBridge, newVeth } from '../../../src/kernel/rtnetlink.ts';
 
 const ADDRESS = { family: AF_INET, bytes: Uint8Array.of(10, 0, 0, 1), text: '10.0.0.1' } as const;
 

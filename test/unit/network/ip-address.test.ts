@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { AF_INET, AF_INET6 } from '../../../src/kernel/rtnetlink.ts';
+import { AF_INET, AF_INET6 } from '../../../src/kernel/constants.ts';
 import {
   addressBytes,
   addressOf,

@@ -51,12 +51,12 @@ test.each([
 
 describe('a container with a DNS server of its own', () => {
   test('asks that one only, and for names without a dot at once', () => {
-    expect(ownResolvConf(HOST, '127.0.0.11', NOTHING)).toBe(
+    expect(ownResolvConf(HOST, NOTHING)).toBe(
       'nameserver 127.0.0.11\nsearch a.example b.example\noptions edns0 trust-ad ndots:0\n',
     );
-    expect(
-      ownResolvConf(HOST, '127.0.0.11', { ...NOTHING, dns: ['192.0.2.9'], dnsOptions: ['ndots:2'] }),
-    ).toBe('nameserver 127.0.0.11\nsearch a.example b.example\noptions ndots:2\n');
+    expect(ownResolvConf(HOST, { ...NOTHING, dns: ['192.0.2.9'], dnsOptions: ['ndots:2'] })).toBe(
+      'nameserver 127.0.0.11\nsearch a.example b.example\noptions ndots:2\n',
+    );
   });
 
   test("has the host's resolvers behind it, those of the host's loopback and links too, up to three", () => {
