@@ -88,11 +88,11 @@ const RESOLV_CONF = '/etc/resolv.conf';
 const RESOLVED_CONF = '/run/systemd/resolve/resolv.conf';
 
 function resolvers({ options, endpoints }: Pick<FilesInput, 'options' | 'endpoints'>): string {
-  const host = readFileIfThere(RESOLV_CONF) ?? '';
   const asked = options.dns.length + options.dnsSearch.length + options.dnsOptions.length > 0;
   const { kind } = options.mode;
-  if (kind === 'host') return asked ? resolvConf(host, options, true) : host;
   if (kind === 'none' && endpoints.length === 0) return asked ? resolvConf('', options, false) : '';
+  const host = readFileIfThere(RESOLV_CONF) ?? '';
+  if (kind === 'host') return asked ? resolvConf(host, options, true) : host;
   if (endpoints.some(({ network }) => !network.isDefault)) return ownResolvConf(host, options);
   const ipv6 = endpoints.some(({ addresses }) => addresses.some(({ address }) => address.includes(':')));
   const text = asksOnlyItself(host) ? (readFileIfThere(RESOLVED_CONF) ?? host) : host;

@@ -95,7 +95,7 @@ function warningsOf({ host, ports }: RulesInput): readonly string[] {
 }
 
 function chooseNetwork(paths: EnginePaths, starting: Starting): NetworkInput {
-  const { options, id, take } = starting;
+  const { id, take } = starting;
   const network = findNetwork(paths, starting.network, take);
   const endpoint = chooseEndpoint(paths, starting, network);
   const rules = chooseRules(paths, starting.name, starting.ports, endpoint);

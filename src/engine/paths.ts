@@ -58,6 +58,7 @@ function checkFileSystem(dataRoot: HostPath): void {
 
 /** Not by mkdir's own recursion: below /proc, where nothing can be made, Node 26 tries for ever. */
 function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
   if (!existsSync(dirname(path))) makeDirectory(dirname(path));
   try {
     mkdirSync(path, { mode: 0o711 });

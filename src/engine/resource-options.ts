@@ -121,17 +121,15 @@ function cpuOf(options: ResourceOptions): CpuSpec {
   const { cpuRtRuntime = 0, cpuRtPeriod = 0, cpusetCpus = '', cpusetMems = '' } = options;
   if (cpus !== 0 && (cpuQuota !== 0 || cpuPeriod !== 0))
     refuse(`--cpus ${cpus}`, '--cpu-quota and --cpu-period say the same in another way: give one of the two');
-  const online = onlineList('/sys/devices/system/cpu/online');
-  if (cpus !== 0 && (cpus < 0.01 || cpus > online.size))
-    refuse(`--cpus ${cpus}`, `it is from 0.01 to ${online.size}: so many processors are there`);
+  if (cpus !== 0) checkCpus(cpus);
   if (cpuPeriod !== 0 && (cpuPeriod < 1000 || cpuPeriod > 1_000_000))
     refuse(`--cpu-period ${cpuPeriod}`, 'it is from 1000 to 1000000 microseconds');
   if (cpuQuota > 0 && cpuQuota < 1000) refuse(`--cpu-quota ${cpuQuota}`, 'the least is 1000 microseconds');
   if (cpuShares < 0) refuse(`--cpu-shares ${cpuShares}`, 'it is a positive number; 1024 is usual');
   if (cpuRtRuntime > (cpuRtPeriod || 1_000_000))
     refuse(`--cpu-rt-runtime ${cpuRtRuntime}`, `it is longer than its period: ${cpuRtPeriod || 1_000_000}`);
-  checkList('--cpuset-cpus', cpusetCpus, online);
-  checkList('--cpuset-mems', cpusetMems, onlineList('/sys/devices/system/node/online'));
+  checkList('--cpuset-cpus', cpusetCpus, ONLINE.cpus);
+  checkList('--cpuset-mems', cpusetMems, ONLINE.mems);
   return given<CpuSpec>({
     shares: cpuShares || undefined,
     quota: cpus === 0 ? cpuQuota || undefined : Math.round(cpus * CPUS_PERIOD_US),
@@ -157,9 +155,19 @@ function blockIoOf(options: ResourceOptions): BlockIoSpec {
   });
 }
 
+/** Lists of what the host has. */
+const ONLINE = { cpus: '/sys/devices/system/cpu/online', mems: '/sys/devices/system/node/online' } as const;
+
+function checkCpus(cpus: number): void {
+  const { size } = onlineList(ONLINE.cpus);
+  if (cpus < 0.01 || cpus > size)
+    refuse(`--cpus ${cpus}`, `it is from 0.01 to ${size}: so many processors are there`);
+}
+
 /** A list such as 0-2,4 of numbers that the host has. cpuset(7), List format. */
-function checkList(flag: string, list: string, available: ReadonlySet<number>): void {
+function checkList(flag: string, list: string, online: string): void {
   if (list === '') return;
+  const available = onlineList(online);
   const asked = numbersOf(list);
   if (asked === undefined) refuse(`${flag} ${JSON.stringify(list)}`, 'a list is written like 0-2,4');
   const missing = [...(asked ?? [])].filter((number) => !available.has(number));

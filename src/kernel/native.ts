@@ -4,7 +4,6 @@
  * plain functions: integers and buffers in, integers out, and -errno for an error.
  */
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { TsrunError } from '../lib/errors.ts';
 
 type CType = 'i32' | 'u32' | 'i64' | 'u64' | 'string' | 'buffer';
@@ -48,7 +47,7 @@ export type NativeLibrary = {
   ) => JsType<(typeof SIGNATURES)[N]['return']>;
 };
 
-const THIS_FILE = fileURLToPath(import.meta.url);
+const THIS_FILE = import.meta.filename;
 let library: NativeLibrary | undefined;
 
 /** The folder that holds libtsrun.so and tsrun-exec: beside the bundle when installed, native/build in the sources. */
@@ -66,8 +65,13 @@ export function native(): NativeLibrary {
 /** Throws a system error for a negative result (-errno), and hands back any other. */
 export function checkErrno(result: number, tried: string): number {
   if (result >= 0) return result;
-  const name = process.getBuiltinModule('node:util').getSystemErrorName(result);
+  const name = errnoName(result);
   throw Object.assign(new Error(`${tried}: ${name}`), { code: name, errno: result });
+}
+
+/** `EPERM` for -1. node:util is loaded only then: a command without an error needs nothing of it. */
+export function errnoName(result: number): string {
+  return process.getBuiltinModule('node:util').getSystemErrorName(result);
 }
 
 function load(path: string): NativeLibrary {

@@ -3,9 +3,8 @@
  * What a container needs is in its plan.
  */
 import { closeSync, openSync } from 'node:fs';
-import { getSystemErrorName } from 'node:util';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
-import { native } from './native.ts';
+import { errnoName, native } from './native.ts';
 import { decodeReplies, encodeRequest, type NetlinkReply, type NetlinkRequest } from './netlink.ts';
 
 export interface NetlinkTarget {
@@ -35,7 +34,7 @@ export function sendNetlink(target: NetlinkTarget, request: NetlinkRequest, trie
       const reply = Buffer.alloc(capacity);
       const result = native().tsr_netlink(target.protocol, netns, bytes, bytes.length, reply, capacity);
       if (result >= 0) return decodeReplies(reply.subarray(0, result));
-      const errno = getSystemErrorName(result);
+      const errno = errnoName(result);
       if (errno === 'EMSGSIZE' && capacity < MAX_REPLY_BYTES) continue;
       throw refused(tried, errno, reply.toString('utf8', 0, reply.indexOf(0)));
     }

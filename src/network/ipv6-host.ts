@@ -16,13 +16,15 @@ const NOT_OUTWARD: ReadonlySet<string> = new Set(['all', 'default', 'lo']);
 export function readIpv6Host(): Ipv6Host {
   const value = (path: string) => readFileIfThere(`${CONF}/${path}`)?.trim();
   const available = value('all/disable_ipv6') === '0' && value('default/disable_ipv6') === '0';
-  const forwarding = value('all/forwarding') === '1';
   return {
     available,
-    forwarding,
+    // What only a container on a network needs is read when it is asked for.
+    get forwarding() {
+      return value('all/forwarding') === '1';
+    },
     // A file for each interface: read only for a container on a network with IPv6.
     get advertised() {
-      if (!available || forwarding) return [];
+      if (!available || this.forwarding) return [];
       return namesIn(CONF).filter((name) => !NOT_OUTWARD.has(name) && value(`${name}/accept_ra`) === '1');
     },
   };

@@ -53,7 +53,8 @@ export function v1Hierarchies(mountinfo: string, ownCgroups: string): Readonly<R
     }),
   );
   const found: Record<string, V1Hierarchy> = {};
-  for (const line of mountinfo.split('\n')) {
+  // The pattern is slow, and most mounts are no cgroups.
+  for (const line of mountinfo.split('\n').filter((text) => text.includes(' - cgroup '))) {
     const [, root = '', mount = '', options = ''] =
       /^\d+ \d+ \S+ (\S+) (\S+) .* - cgroup \S+ (\S+)$/.exec(line) ?? [];
     for (const name of options.split(',').filter((option) => option !== '' && own.has(option))) {
@@ -73,7 +74,12 @@ function below(root: string, path: string): string | undefined {
 
 function withCpuset(name: string, hierarchy: V1Hierarchy): V1Hierarchy {
   if (name !== 'cpuset') return hierarchy;
-  return { ...hierarchy, cpuset: readCpuset(hostPath(`${hierarchy.mount}${hierarchy.base}`)) };
+  return {
+    ...hierarchy,
+    get cpuset() {
+      return readCpuset(hostPath(`${hierarchy.mount}${hierarchy.base}`));
+    },
+  };
 }
 
 /** `host` as a container at `cgroupsPath` finds it: its cpuset is that of the cgroups above, which may have less than we have. */
