@@ -19,3 +19,6 @@ export const SLOWNESS = process.env.TSRUN_VM === undefined ? 1 : 5;
 export function sample<T>(values: readonly T[]): readonly T[] {
   return values.filter((_, index) => index % SLOWNESS === 0);
 }
+
+/** The command `tsrun-oci`. */
+export const OCI_PROGRAM = join(REPOSITORY, INSTALLED ? 'dist/bin/tsrun-oci' : 'bin/tsrun-oci');

@@ -1,0 +1,310 @@
+/** The life of a container under `tsrun-oci`, as an engine steers it. */
+import { spawn } from 'node:child_process';
+import { existsSync, openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { useOci } from '../support/oci.ts';
+import { OCI_PROGRAM } from '../support/under-test.ts';
+
+const oci = useOci();
+
+/** Polls: nothing tells when a container that nobody waits for has ended. */
+async function until(condition: () => boolean): Promise<void> {
+  for (let tries = 0; !condition(); tries++) {
+    if (tries > 500) throw new Error('it did not happen in 10 s');
+    await setTimeout(20);
+  }
+}
+
+function create(id: string, changes: Parameters<typeof oci.bundle>[0], ...flags: string[]) {
+  const log = join(oci.scratch, `${id}.log`);
+  const args = ['--log', log, '--log-format', 'json', 'create', '-b', oci.bundle(changes), ...flags, id];
+  const { code } = oci.runWith({ stdio: 'ignore' }, ...args);
+  return { code, log };
+}
+
+describe('create and start', () => {
+  test('the program does not run before the start', async () => {
+    const out = join(oci.scratch, 'out');
+    const pidFile = join(oci.scratch, 'pid');
+    const fd = openSync(out, 'w');
+    const bundle = oci.bundle({ args: ['sh', '-c', 'echo started; exec sleep 100'] });
+    oci.runWith({ stdio: ['ignore', fd, fd] }, 'create', '-b', bundle, '--pid-file', pidFile, 'a1');
+    expect(oci.status('a1')).toBe('created');
+    expect(Number(readFileSync(pidFile, 'utf8'))).toBe(oci.pid('a1'));
+    await setTimeout(100);
+    expect(readFileSync(out, 'utf8')).toBe('');
+
+    oci.ok('start', 'a1');
+    await until(() => readFileSync(out, 'utf8') === 'started\n');
+    expect(oci.status('a1')).toBe('running');
+    expect(oci.run('start', 'a1')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('already running'),
+    });
+    expect(oci.run('delete', 'a1')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('is not stopped: running'),
+    });
+
+    oci.ok('kill', 'a1', 'KILL');
+    await until(() => oci.status('a1') === 'stopped');
+    expect(oci.pid('a1')).toBe(0);
+    expect(oci.run('kill', 'a1')).toMatchObject({ code: 1, stderr: expect.stringContaining('not running') });
+    oci.ok('delete', 'a1');
+    expect(oci.run('state', 'a1')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('does not exist'),
+    });
+  });
+
+  test('an id is used once, and is a name of a directory', () => {
+    expect(create('b1', { args: ['sleep', '100'] }).code).toBe(0);
+    const { code, log } = create('b1', { args: ['true'] });
+    expect(code).toBe(1);
+    expect(JSON.parse(readFileSync(log, 'utf8').trim())).toMatchObject({
+      level: 'error',
+      msg: expect.stringContaining('container with given ID already exists'),
+    });
+    expect(oci.status('b1')).toBe('created');
+    oci.ok('delete', '-f', 'b1');
+    for (const id of ['../x', 'a/b', '..', 'a b']) {
+      expect(oci.run('create', '-b', oci.bundle({}), id)).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('invalid container ID format'),
+      });
+    }
+  });
+
+  test('a program that is missing is heard of at the creation, and leaves nothing', () => {
+    const { code, log } = create('c1', { args: ['nope'] });
+    expect(code).toBe(1);
+    expect(JSON.parse(readFileSync(log, 'utf8').trim()).msg).toContain(
+      '"nope": executable file not found in $PATH',
+    );
+    expect(existsSync(join(oci.root, 'c1'))).toBe(false);
+  });
+
+  test('a working directory that the user may not enter is heard of at the start', () => {
+    const mounts = [{ destination: '/tmp/private', type: 'tmpfs', source: 'tmpfs', options: ['mode=700'] }];
+    const changes = {
+      args: ['true'],
+      config: { mounts },
+      process: { user: { uid: 1000, gid: 1000 }, cwd: '/tmp/private' },
+    };
+    expect(create('d1', changes).code).toBe(0);
+    expect(oci.run('start', 'd1')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('may not enter /tmp/private'),
+    });
+    expect(oci.status('d1')).toBe('stopped');
+    oci.ok('delete', 'd1');
+  });
+
+  test('what a container is made of is on record: a later change of the bundle means nothing', () => {
+    const bundle = oci.bundle({
+      args: ['sh', '-c', 'exit 0'],
+      config: { annotations: { 'org.example.a': 'b' } },
+    });
+    oci.runWith({ stdio: 'ignore' }, 'create', '-b', bundle, 'e1');
+    writeFileSync(join(bundle, 'config.json'), '{}');
+    expect(JSON.parse(oci.ok('state', 'e1'))).toMatchObject({
+      ociVersion: '1.3.0',
+      id: 'e1',
+      bundle,
+      annotations: { 'org.example.a': 'b' },
+    });
+    oci.ok('start', 'e1');
+    oci.ok('delete', '-f', 'e1');
+  });
+
+  test('a terminal without a console socket is refused', () => {
+    const { log } = create('f1', { args: ['sh'], process: { terminal: true } });
+    expect(readFileSync(log, 'utf8')).toContain('cannot allocate tty');
+  });
+
+  test('delete -f of a container that is not there is no error', () => {
+    oci.ok('delete', '--force', 'nobody');
+    expect(oci.run('delete', 'nobody').code).toBe(1);
+  });
+});
+
+describe('run', () => {
+  test('passes on streams and the exit status, and leaves nothing', () => {
+    const bundle = oci.bundle({ args: ['sh', '-c', 'cat; echo err >&2; exit 7'] });
+    expect(oci.runWith({ input: 'typed' }, 'run', '-b', bundle, 'g1')).toEqual({
+      code: 7,
+      stdout: 'typed',
+      stderr: 'err\n',
+    });
+    expect(existsSync(join(oci.root, 'g1'))).toBe(false);
+  });
+
+  test('--keep leaves a stopped container', () => {
+    oci.ok('run', '--keep', '-b', oci.bundle({ args: ['true'] }), 'h1');
+    expect(oci.status('h1')).toBe('stopped');
+    oci.ok('delete', 'h1');
+  });
+
+  test('--preserve-fds passes on the descriptors from 3 on, and no other', () => {
+    const bundle = oci.bundle({ args: ['sh', '-c', 'cat <&3; ls /proc/self/fd | grep -c .'] });
+    const file = join(oci.scratch, 'passed');
+    writeFileSync(file, 'hello\n');
+    const stdio = ['ignore', 'pipe', 'pipe', openSync(file, 'r')] as const;
+    expect(oci.runWith({ stdio: [...stdio] }, 'run', '-b', bundle, '--preserve-fds', '1', 'i1').stdout).toBe(
+      'hello\n5\n',
+    );
+    expect(oci.run('run', '-b', bundle, '--preserve-fds', '1', 'i2').stderr).toContain(
+      'descriptor 3: it is not open',
+    );
+  });
+});
+
+describe('exec', () => {
+  const sleeping = (id: string) => {
+    oci.runWith({ stdio: 'ignore' }, 'run', '-d', '-b', oci.bundle({ args: ['sleep', '100'] }), id);
+    return id;
+  };
+
+  test('joins the container', () => {
+    const id = sleeping('j1');
+    const script = 'readlink /proc/self/ns/pid; exit 3';
+    expect(oci.run('exec', id, 'sh', '-c', script)).toEqual({
+      code: 3,
+      stdout: `${readlinkSync(`/proc/${oci.pid(id)}/ns/pid`)}\n`,
+      stderr: '',
+    });
+    expect(oci.ok('ps', '-f', 'json', id)).toBe(`[${oci.pid(id)}]\n`);
+    oci.ok('delete', '-f', id);
+    expect(oci.run('exec', id, 'true').code).toBe(255);
+  });
+
+  test('as another user, elsewhere, with more rights, none of them inheritable', () => {
+    const id = sleeping('j2');
+    const script = 'id -u; id -g; id -G; pwd; echo $A; grep -E "Cap(Inh|Amb)" /proc/self/status';
+    const flags = ['-u', '1000:1001', '-g', '7', '--cwd', '/tmp', '-e', 'A=b', '--cap', 'CAP_SYS_TIME'];
+    expect(oci.ok('exec', ...flags, id, 'sh', '-c', script)).toBe(
+      '1000\n1001\n1001 7\n/tmp\nb\nCapInh:\t0000000000000000\nCapAmb:\t0000000000000000\n',
+    );
+    oci.ok('delete', '-f', id);
+  });
+
+  test('what cannot be is refused with 255', () => {
+    const id = sleeping('j3');
+    const refused = (stderr: string) => ({ code: 255, stderr: expect.stringContaining(stderr) });
+    expect(oci.run('exec', id, 'nope')).toMatchObject(refused('executable file not found'));
+    expect(oci.run('exec', '--cgroup', '../..', id, 'true')).toMatchObject(refused('climbs'));
+    for (const user of ['-1', '4294967295', '1e9', '0x0'])
+      expect(oci.run('exec', '-u', user, id, 'true')).toMatchObject(refused('is no id'));
+    oci.ok('delete', '-f', id);
+  });
+
+  test('a paused container takes no program, and goes on when it is resumed', () => {
+    oci.runWith({ stdio: 'ignore' }, 'run', '-d', '-b', oci.bundle({ args: ['sleep', '100'] }), 'k1');
+    oci.ok('pause', 'k1');
+    expect(oci.status('k1')).toBe('paused');
+    expect(oci.run('exec', 'k1', 'true').stderr).toContain('cannot exec in a paused container');
+    oci.ok('resume', 'k1');
+    expect(oci.status('k1')).toBe('running');
+    oci.ok('exec', 'k1', 'true');
+    oci.ok('pause', 'k1');
+    oci.ok('delete', '-f', 'k1');
+  });
+});
+
+describe('hooks', () => {
+  const hook = (file: string, script = 'true') => [
+    { path: '/bin/sh', args: ['sh', '-c', `(cat; echo) >>${file}; ${script}`], env: ['PATH=/bin:/usr/bin'] },
+  ];
+
+  test('are run in their order, with the state on their standard input', () => {
+    const log = join(oci.scratch, 'hooks');
+    const kinds = ['prestart', 'createRuntime', 'createContainer', 'poststart', 'poststop'];
+    const hooks = Object.fromEntries(kinds.map((kind) => [kind, hook(log)]));
+    oci.runWith(
+      { stdio: 'ignore' },
+      'create',
+      '-b',
+      oci.bundle({ args: ['sleep', '100'], config: { hooks } }),
+      'l1',
+    );
+    const pid = oci.pid('l1');
+    oci.ok('start', 'l1');
+    oci.ok('delete', '-f', 'l1');
+    const told = readFileSync(log, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(told.map(({ status, pid: of, id }) => [status, of, id])).toEqual([
+      ['creating', pid, 'l1'],
+      ['creating', pid, 'l1'],
+      ['creating', pid, 'l1'],
+      ['running', pid, 'l1'],
+      ['stopped', 0, 'l1'],
+    ]);
+  });
+
+  test('one that fails before the start ends the container, and poststop is told', () => {
+    const log = join(oci.scratch, 'poststop');
+    const config = {
+      hooks: { createRuntime: hook('/dev/null', 'echo broken >&2; exit 3'), poststop: hook(log) },
+    };
+    const made = create('m1', { args: ['true'], config });
+    expect(made.code).toBe(1);
+    expect(readFileSync(made.log, 'utf8')).toContain('exit status 3: broken');
+    expect(existsSync(join(oci.root, 'm1'))).toBe(false);
+    expect(JSON.parse(readFileSync(log, 'utf8'))).toMatchObject({ id: 'm1', status: 'stopped' });
+  });
+
+  test('one that takes too long is ended, with what it has started', () => {
+    const config = { hooks: { createRuntime: [{ path: '/bin/sleep', args: ['sleep', '100'], timeout: 1 }] } };
+    expect(readFileSync(create('n1', { args: ['true'], config }).log, 'utf8')).toContain('timeout');
+  });
+
+  test('after the start: the program does not go on when one fails', async () => {
+    const bundle = oci.bundle({
+      args: ['sleep', '100'],
+      config: { hooks: { poststart: hook('/dev/null', 'exit 1') } },
+    });
+    oci.runWith({ stdio: 'ignore' }, 'create', '-b', bundle, 'o1');
+    expect(oci.run('start', 'o1').code).toBe(1);
+    await until(() => oci.status('o1') === 'stopped');
+    oci.ok('delete', 'o1');
+    expect(oci.run('run', '-b', bundle, 'o2')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('exit status 1'),
+    });
+    expect(existsSync(join(oci.root, 'o2'))).toBe(false);
+  });
+});
+
+test('update changes limits at once; 0 and what this host has not are passed over', () => {
+  oci.runWith({ stdio: 'ignore' }, 'run', '-d', '-b', oci.bundle({ args: ['sleep', '100'] }), 'p1');
+  oci.ok('update', '--memory', '64m', '--pids-limit', '50', 'p1');
+  const sent = {
+    memory: { limit: 0, reservation: 0 },
+    cpu: { shares: 2048, quota: 0 },
+    blockIO: { weight: 0 },
+  };
+  oci.runWith({ input: JSON.stringify(sent) }, 'update', '-r', '-', 'p1');
+  const { data } = JSON.parse(oci.ok('events', '--stats', 'p1'));
+  expect(data.memory.usage.limit).toBe(64 * 2 ** 20);
+  oci.ok('delete', '-f', 'p1');
+});
+
+test('killed at any moment, create leaves nothing once the container is deleted', async () => {
+  for (let round = 0; round < 6; round++) {
+    const id = `kill${round}`;
+    const child = spawn(
+      OCI_PROGRAM,
+      ['--root', oci.root, 'create', '-b', oci.bundle({ args: ['sleep', '100'] }), id],
+      { stdio: 'ignore' },
+    );
+    await setTimeout(20 + Math.random() * 150);
+    child.kill('SIGKILL');
+    await new Promise((resolve) => child.once('close', resolve));
+    oci.ok('delete', '-f', id);
+    expect(existsSync(join(oci.root, id))).toBe(false);
+  }
+});
