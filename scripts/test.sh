@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests, after the set-up they need, and ends with one line: tests: N passed, N failed, N skipped.
-#   scripts/test.sh              every suite, the VM's last
-#   scripts/test.sh vm           only the tests of the VM, then inside it the integration tests that depend on the kernel
+#   scripts/test.sh              every suite, the machine's beside the others
+#   scripts/test.sh vm           only the tests of the VM, and inside it the integration tests that depend on the kernel
 #   scripts/test.sh vm-all       the same with every integration test (half an hour where the processor is emulated, if nothing else runs)
 #   scripts/test.sh unit ...     only these suites: unit golden native integration
 # STRICT=1 (CI) makes a skipped test a failure: a suite that cannot run must not look green.
@@ -14,8 +14,9 @@ suites=("$@")
 [ $# -gt 0 ] || suites=(unit golden native integration vm)
 
 # What another kernel and another version of cgroups can change; the rest looks the same everywhere. What files, rights,
-# attacks and terminals are to the kernel, executor-* proves; run-* and terminal say it again through the command line.
-kernel_tests=(executor- integration/run.test run-limits run-streams lifecycle limits-)
+# attacks, terminals and signals are to the kernel, executor-* proves; run-*, terminal and lifecycle say it again through
+# the command line.
+kernel_tests=(executor- integration/run.test run-limits run-streams limits-)
 
 main() {
   bash scripts/setup.sh test
@@ -25,15 +26,22 @@ main() {
   rm -rf "$results"
   mkdir -p "$results"
   local suite status=0
+  # The emulated machine keeps about one processor busy, and the suites here about another: they run side by side.
+  case " ${suites[*]} " in
+    *' vm '*) run_machine inside-vm & machine=$! ;;
+    *' vm-all '*) run_machine inside-vm-all & machine=$! ;;
+  esac
   for suite in "${suites[@]}"; do
     case $suite in
-      vm) run_suite vm || status=1; run_vm inside-vm || status=1 ;;
-      vm-all) run_suite vm || status=1; run_vm inside-vm-all || status=1 ;;
       inside-vm) run_suite integration "${kernel_tests[@]}" || status=1 ;;
       inside-vm-all) run_suite integration || status=1 ;;
-      *) run_suite "$suite" || status=1 ;;
+      *) run_suite "${suite%-all}" || status=1 ;;
     esac
   done
+  if [ -n "$machine" ]; then
+    wait "$machine" || status=1
+    cat "$results/machine.log"
+  fi
   "$node" scripts/test-summary.ts "$results" || status=1
   exit "$status"
 }
@@ -47,10 +55,12 @@ run_suite() {
 }
 
 # The same checkout, seen from inside the machine; its own summary line is what counts here.
-run_vm() {
-  printf '\n== vm: the suites inside a machine with cgroup v2\n'
-  INIT_CWD=$PWD bash scripts/vm/run.sh --disk --timeout 5400 -- bash scripts/test.sh "$1" 2>&1 |
-    tee "$results/vm.log"
+run_machine() {
+  printf '\n== inside a machine with cgroup v2, beside the others: %s\n' "$results/machine.log"
+  INIT_CWD=$PWD exec bash scripts/vm/run.sh --disk --timeout 5400 -- bash scripts/test.sh "$1" \
+    </dev/null >"$results/machine.log" 2>&1
 }
 
+machine=
+trap '[ -z "$machine" ] || kill "$machine" 2>/dev/null || true' EXIT
 main

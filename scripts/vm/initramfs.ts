@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { TsrunError } from '../../src/lib/errors.ts';
 import { dropOthers, type Kernel, run } from './kernel.ts';
 
@@ -58,8 +58,10 @@ function build(image: string, kernel: Kernel, modules: readonly string[]): void 
       maxBuffer: 1 << 28,
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    writeFileSync(`${image}.${process.pid}`, archive);
-    renameSync(`${image}.${process.pid}`, image);
+    // Not beginning as an image does: another machine that starts now drops those that it does not know.
+    const whole = join(dirname(image), `new-${process.pid}-${basename(image)}`);
+    writeFileSync(whole, archive);
+    renameSync(whole, image);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

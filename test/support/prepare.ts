@@ -3,7 +3,7 @@
  * programs a terminal, and the program that runs a plan; removes the directory at the end.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, statfsSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, rmSync, statfsSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
 import type { TestProject } from 'vitest/node';
@@ -26,7 +26,7 @@ const PLAN_RUNNER = join(import.meta.dirname, 'run-plan.ts');
 export default async function prepare(project: TestProject): Promise<() => void> {
   const testDirectory = mkdtempSync(join(placeForDataRoots(), 'tsrun-test-'));
   project.provide('testDirectory', testDirectory);
-  project.provide('ptyProgram', buildPtyProgram());
+  project.provide('ptyProgram', buildPtyProgram(testDirectory));
   project.provide('planRunner', INSTALLED ? await bundlePlanRunner(testDirectory) : PLAN_RUNNER);
   return () => rmSync(testDirectory, { recursive: true, force: true });
 }
@@ -40,13 +40,11 @@ function placeForDataRoots(): string {
   return place;
 }
 
-function buildPtyProgram(): string {
-  const directory = join(import.meta.dirname, '../../.cache/test');
-  const program = join(directory, 'pty');
-  mkdirSync(directory, { recursive: true });
-  execFileSync('make', ['--quiet', '-f', '-', program], {
-    input: `${program}: ${join(import.meta.dirname, 'pty.c')}\n\tcc -O1 -Wall -Wextra -Werror -o $@ $< -lutil\n`,
-    stdio: ['pipe', 'inherit', 'inherit'],
+function buildPtyProgram(testDirectory: string): string {
+  const program = join(testDirectory, 'pty');
+  const source = join(import.meta.dirname, 'pty.c');
+  execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', program, source, '-lutil'], {
+    stdio: 'inherit',
   });
   return program;
 }
