@@ -183,8 +183,17 @@ int op_symlink(struct run *r, const struct plan_op *op) {
   return result(symlinkat(run_str(r, op->f[SYMLINK_TARGET]), run_fd(r, op->f[SYMLINK_AT]), run_str(r, op->f[SYMLINK_PATH])));
 }
 
+/* The same node may be there already, in a /dev of the image: then it is kept. Returns 1. */
 int op_mknod(struct run *r, const struct plan_op *op) {
-  return result(mknodat(run_fd(r, op->f[MKNOD_AT]), run_str(r, op->f[MKNOD_PATH]), (mode_t)op->f[MKNOD_MODE], (dev_t)op->f[MKNOD_DEV]));
+  int at = run_fd(r, op->f[MKNOD_AT]);
+  const char *path = run_str(r, op->f[MKNOD_PATH]);
+  mode_t mode = (mode_t)op->f[MKNOD_MODE];
+  struct stat st;
+  if (mknodat(at, path, mode, (dev_t)op->f[MKNOD_DEV]) == 0) return 0;
+  if (errno != EEXIST) return -errno;
+  if (fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW) < 0) return -errno;
+  int same = (st.st_mode & S_IFMT) == (mode & S_IFMT) && (S_ISFIFO(mode) || st.st_rdev == (dev_t)op->f[MKNOD_DEV]);
+  return same ? 1 : -EEXIST;
 }
 
 int op_chown(struct run *r, const struct plan_op *op) {

@@ -175,6 +175,13 @@ int op_unshare(struct run *r, const struct plan_op *op) {
   return result(unshare((int)op->f[UNSHARE_FLAGS]));
 }
 
+int op_check_other_namespace(struct run *r, const struct plan_op *op) {
+  struct stat other, own;
+  if (fstat(r->fds[op->f[CHECK_OTHER_NAMESPACE_NAMESPACE]], &other) < 0) return -errno;
+  if (stat(run_str(r, op->f[CHECK_OTHER_NAMESPACE_OWN]), &own) < 0) return -errno;
+  return other.st_dev == own.st_dev && other.st_ino == own.st_ino ? -EEXIST : 0;
+}
+
 int op_setsid(struct run *r, const struct plan_op *op) {
   (void)r, (void)op;
   return result(setsid());

@@ -31,3 +31,8 @@ int op_copy_winsize(struct run *r, const struct plan_op *op) {
     if (ioctl(fd, TIOCGWINSZ, &size) == 0) return ioctl(r->fds[op->f[COPY_WINSIZE_FD]], TIOCSWINSZ, &size) < 0 ? -errno : 0;
   return 0;
 }
+
+int op_set_winsize(struct run *r, const struct plan_op *op) {
+  struct winsize size = {.ws_row = (unsigned short)op->f[SET_WINSIZE_ROWS], .ws_col = (unsigned short)op->f[SET_WINSIZE_COLUMNS]};
+  return ioctl(r->fds[op->f[SET_WINSIZE_FD]], TIOCSWINSZ, &size) < 0 ? -errno : 0;
+}

@@ -160,7 +160,7 @@ function chooseLinux({ id, options, host, peer }: SpecInput): LinuxSpec {
     ...(options.cgroupNamespace === 'host' ? [] : ['cgroup' as const]),
   ];
   const { kind } = options.network.mode;
-  const own = { network: kind === 'none' || kind === 'network', ipc: true, user: false };
+  const own = { network: kind === 'none' || kind === 'network', ipc: true, user: false, uts: true };
   const network: readonly NamespaceSpec[] = own.network
     ? [{ type: 'network' }]
     : peer === undefined

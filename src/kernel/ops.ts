@@ -89,6 +89,25 @@ export const OPS = {
   /** Gives a directory the permissions of another. */
   chmod_like: { code: 103, fields: { fd: 'fd', like: 'fd' } },
 
+  // how the kernel serves the process
+  /** `nice`: in two's complement of 32 bits. Times in nanoseconds. */
+  sched_setattr: {
+    code: 106,
+    fields: {
+      policy: 'u64',
+      flags: 'u64',
+      nice: 'u64',
+      priority: 'u64',
+      runtime: 'u64',
+      deadline: 'u64',
+      period: 'u64',
+    },
+  },
+  ioprio_set: { code: 107, fields: { class: 'u64', level: 'u64' } },
+  /** `nodes`, `cpus`: a bit for each, the lowest first, in words of 64 bits. */
+  set_mempolicy: { code: 108, fields: { mode: 'u64', nodes: 'bytes' } },
+  sched_setaffinity: { code: 109, fields: { cpus: 'bytes' } },
+
   // processes and namespaces
   clone3: { code: 40, fields: { pidfd: 'into', flags: 'u64', cgroup: 'at', userns: 'at' } },
   open_child_proc: { code: 41, fields: { into: 'into' } },
@@ -98,6 +117,8 @@ export const OPS = {
   receive_fd: { code: 45, fields: { into: 'into' } },
   setns: { code: 46, fields: { fd: 'fd', type: 'u64' } },
   unshare: { code: 47, fields: { flags: 'u64' } },
+  /** Fails with EEXIST when `namespace` is the one this process is in, which `own` names in /proc. */
+  check_other_namespace: { code: 111, fields: { namespace: 'fd', own: 'str' } },
   setsid: { code: 48, fields: {} },
   sethostname: { code: 49, fields: { name: 'str' } },
   setdomainname: { code: 50, fields: { name: 'str' } },
@@ -120,11 +141,20 @@ export const OPS = {
   setresgid: { code: 64, fields: { gid: 'u64' } },
   setresuid: { code: 65, fields: { uid: 'u64' } },
   seccomp: { code: 66, fields: { flags: 'u64', program: 'bytes' } },
+  /** A filter that asks a supervisor: its descriptor is sent over `socket` with `state`, which has the pid between its parts. */
+  seccomp_notify: {
+    code: 105,
+    fields: { flags: 'u64', program: 'bytes', socket: 'fd', state: 'strings' },
+  },
+  /** A stream socket that is connected to the one at `path`. unix(7) */
+  connect_unix: { code: 104, fields: { into: 'into', path: 'str' } },
 
   // terminals
   open_pty_peer: { code: 70, fields: { into: 'into', master: 'fd' } },
   set_controlling_tty: { code: 71, fields: { fd: 'fd' } },
   copy_winsize: { code: 72, fields: { fd: 'fd' } },
+  /** In characters. */
+  set_winsize: { code: 110, fields: { fd: 'fd', rows: 'u64', columns: 'u64' } },
 
   // network
   link_up: { code: 75, fields: { name: 'str' } },

@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
 import type { DeviceSpec } from '../spec/runtime.ts';
+import { IN_ROOT, NO_LINKS } from './place.ts';
 
 /** The devices every container has. OCI Runtime Specification, config-linux, Default Devices. */
 export const DEFAULT_DEVICES: readonly DeviceSpec[] = [
@@ -25,11 +26,12 @@ const LINKS: readonly (readonly [name: string, target: string])[] = [
 
 const FILE_TYPES = { c: K.S_IFCHR, u: K.S_IFCHR, b: K.S_IFBLK, p: K.S_IFIFO } as const;
 
-/** In a user namespace mknod is not allowed: there the host's nodes are bound in instead. */
+/** In a user namespace mknod is not allowed, but of pipes: there the host's nodes are bound in instead. */
 export function planDevices(devices: readonly DeviceSpec[], inUserNamespace: boolean): readonly Op[] {
-  const wanted = new Map([...DEFAULT_DEVICES, ...devices].map((d) => [d.path, d]));
-  const make = inUserNamespace ? bindDevice : makeDevice;
-  const byDirectory = Map.groupBy(wanted.values(), (d) => posix.dirname(d.path));
+  const wanted = new Map([...DEFAULT_DEVICES, ...devices].map((d) => [posix.normalize(d.path), d]));
+  const make = (device: DeviceSpec) =>
+    inUserNamespace && device.type !== 'p' ? bindDevice(device) : makeDevice(device);
+  const byDirectory = Map.groupBy(wanted.values(), (d) => posix.dirname(posix.normalize(d.path)));
   return [...byDirectory].flatMap(([directory, list]) => [
     openDirectory(directory),
     ...list.flatMap(make),
@@ -45,14 +47,15 @@ function openDirectory(path: string): Op {
     path: path.slice(1),
     type: K.S_IFDIR,
     mode: 0o755,
-    resolve: K.RESOLVE_IN_ROOT + K.RESOLVE_NO_SYMLINKS,
+    resolve: path === '/dev' || path.startsWith('/dev/') ? NO_LINKS : IN_ROOT,
     why: `Nodes are made in ${path} by descriptor: were it a link, they would land somewhere else.`,
   };
 }
 
 function makeDevice(device: DeviceSpec): readonly Op[] {
   const path = posix.basename(device.path);
-  const mode = FILE_TYPES[device.type] + (device.fileMode ?? 0o666);
+  // Some encoders write the type of the file along with its permissions.
+  const mode = FILE_TYPES[device.type] + ((device.fileMode ?? 0o666) & 0o7777);
   const node: Op = {
     op: 'mknod',
     at: 'dev',
@@ -95,7 +98,7 @@ function bindDevice(device: DeviceSpec): readonly Op[] {
       path: posix.basename(device.path),
       type: K.S_IFREG,
       mode: 0o666,
-      resolve: K.RESOLVE_IN_ROOT + K.RESOLVE_NO_SYMLINKS,
+      resolve: NO_LINKS,
       why: 'An empty file to put it on.',
     },
     { op: 'move_mount', from: 'mount', at: 'target', path: '', why: `It appears at ${device.path}.` },

@@ -1,7 +1,7 @@
 /** A terminal from the container's own devpts: the master goes to the host process, the other side becomes stdin, stdout, stderr. */
 import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
-import type { MountSpec, UserSpec } from '../spec/runtime.ts';
+import type { MountSpec, ProcessSpec } from '../spec/runtime.ts';
 
 const NO_LINKS = K.RESOLVE_IN_ROOT + K.RESOLVE_NO_SYMLINKS;
 
@@ -10,7 +10,7 @@ const NO_LINKS = K.RESOLVE_IN_ROOT + K.RESOLVE_NO_SYMLINKS;
  * first program is `/dev/console` as well.
  */
 export function planTerminal(
-  user: UserSpec,
+  { user, consoleSize }: Pick<ProcessSpec, 'user' | 'consoleSize'>,
   mounts: readonly MountSpec[],
   isConsole: boolean,
 ): readonly Op[] {
@@ -47,11 +47,19 @@ export function planTerminal(
       gid: group === undefined ? user.gid : Number(group),
       why: 'The terminal belongs to the user of the program.',
     },
-    {
-      op: 'copy_winsize',
-      fd: 'ptmx',
-      why: 'It begins with the size of the terminal that tsrun was started in.',
-    },
+    consoleSize === undefined
+      ? {
+          op: 'copy_winsize',
+          fd: 'ptmx',
+          why: 'It begins with the size of the terminal that tsrun was started in.',
+        }
+      : {
+          op: 'set_winsize',
+          fd: 'ptmx',
+          rows: consoleSize.height,
+          columns: consoleSize.width,
+          why: 'It begins with the size that was asked for.',
+        },
     { op: 'send_fd', fd: 'ptmx', why: 'The host process copies bytes between this master and the caller.' },
     ...(isConsole ? planConsoleMount() : []),
     {

@@ -50,18 +50,18 @@ export function hasNamespace(linux: LinuxSpec, type: NamespaceType): boolean {
   return linux.namespaces.some((n) => n.type === type);
 }
 
-/** The namespaces that are the container's alone; what is joined belongs to others too. */
-export function ownNamespaces(linux: LinuxSpec): Readonly<Record<NamespaceType, boolean>> {
-  const own = (type: NamespaceType) => makesNamespace(linux, type);
+/** Those that are not the runtime's own, made or joined. */
+export function namespacesOf(linux: LinuxSpec): Readonly<Record<NamespaceType, boolean>> {
+  const has = (type: NamespaceType) => hasNamespace(linux, type);
   return {
-    user: own('user'),
-    mount: own('mount'),
-    pid: own('pid'),
-    network: own('network'),
-    ipc: own('ipc'),
-    uts: own('uts'),
-    cgroup: own('cgroup'),
-    time: own('time'),
+    user: has('user'),
+    mount: has('mount'),
+    pid: has('pid'),
+    network: has('network'),
+    ipc: has('ipc'),
+    uts: has('uts'),
+    cgroup: has('cgroup'),
+    time: has('time'),
   };
 }
 
@@ -101,15 +101,30 @@ export function cloneFlags(linux: LinuxSpec): number {
 /**
  * Opens the namespaces to join, and joins those that are joined before the clone. Here the host
  * process still has every right of the host's user namespace; after a user namespace was entered it could no longer join
- * what that one does not own. A pid namespace must be joined before: it only takes effect for children.
+ * what that one does not own. A pid namespace must be joined before: it only takes effect for children. `foreign`: those that
+ * must not be the host's, for the container changes them.
  */
-export function planJoins(linux: LinuxSpec, processes: JoinedProcesses = {}): readonly Op[] {
+export function planJoins(
+  linux: LinuxSpec,
+  processes: JoinedProcesses = {},
+  foreign: readonly NamespaceType[] = [],
+): readonly Op[] {
   const joined = linux.namespaces.filter((n): n is NamespaceSpec & { path: string } => n.path !== undefined);
   const opens = joined.flatMap(({ type, path }) => openNamespace(type, path, processes[type]));
   const early = joined
     .filter(({ type }) => type !== 'user' && !JOINED_BY_CHILD.has(type))
     .map(({ type }) => join(type));
-  return [...opens, ...early];
+  const checks = joined.filter(({ type }) => foreign.includes(type)).map(({ type }) => checkForeign(type));
+  return [...opens, ...checks, ...early];
+}
+
+function checkForeign(type: NamespaceType): Op {
+  return {
+    op: 'check_other_namespace',
+    namespace: `${type}-namespace`,
+    own: `/proc/self/ns/${NAMESPACES[type].file}`,
+    why: `The container sets parameters of its ${type} namespace: that must not be the one of the host.`,
+  };
 }
 
 /** One process for ever: its number, and its start time (field 22 of /proc/PID/stat). */

@@ -1,7 +1,9 @@
 /** What this host can do, read from the kernel. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { TsrunError } from '../lib/errors.ts';
+import { readFileIfThere } from '../lib/files.ts';
 import { type Ipv6Host, readIpv6Host } from '../network/ipv6-host.ts';
+import type { SecurityModule } from '../security/plan-labels.ts';
 import { readCgroupHost, withCpusetAbove } from './cgroup-facts.ts';
 import type { HostFacts } from './plan.ts';
 
@@ -16,12 +18,24 @@ export function readHostFacts(cgroupsPath?: string): HostFacts {
     cgroup: cgroupsPath === undefined ? readCgroupHost() : withCpusetAbove(readCgroupHost(), cgroupsPath),
     boundingCapabilities: readBoundingCapabilities(),
     arch: hostArch(process.arch),
+    get securityModules() {
+      return readSecurityModules();
+    },
     // Only a container with a network asks: it is a dozen files.
     get ipv6() {
       ipv6 ??= readIpv6Host();
       return ipv6;
     },
   };
+}
+
+/** apparmor(7); selinux(8): its file system is there when it is enabled. */
+function readSecurityModules(): readonly SecurityModule[] {
+  const apparmor = readFileIfThere('/sys/module/apparmor/parameters/enabled')?.startsWith('Y') ?? false;
+  return [
+    ...(apparmor ? ['apparmor' as const] : []),
+    ...(existsSync('/sys/fs/selinux/enforce') ? ['selinux' as const] : []),
+  ];
 }
 
 /** What uname(2) has as `release`. Loading node:os for it would take four times as long. */

@@ -6,12 +6,15 @@ import type { Op, Plan } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
 import { planTerminal } from '../mounts/plan-terminal.ts';
 import * as ns from '../namespaces/plan-namespaces.ts';
+import { checkLabels } from '../security/plan-labels.ts';
+import { type ContainerIdentity, chooseListener, planConnection } from '../security/plan-listener.ts';
 import type { SeccompProgram } from '../security/seccomp-compile.ts';
 import type { LinuxSpec, ProcessSpec, RuntimeSpec } from '../spec/runtime.ts';
 import { group } from './op-group.ts';
 import { type HostFacts, planKeyring, planOomScore } from './plan.ts';
 import { planConsole, planLeave } from './plan-detached.ts';
 import { endWithHelper, planProgram } from './plan-program.ts';
+import { planAffinity, planScheduling } from './plan-scheduling.ts';
 
 export interface ExecInput {
   /** Of the container. */
@@ -22,6 +25,7 @@ export interface ExecInput {
   /** Where the program is put: those of the container, or below them. */
   readonly cgroups: ContainerCgroups;
   readonly seccomp: SeccompProgram | undefined;
+  readonly identity: ContainerIdentity;
   /** Left out: the helper looks after the program. */
   readonly detached: 'running' | undefined;
   readonly pidFile: HostPath | undefined;
@@ -33,10 +37,18 @@ export interface ExecInput {
 export function planExec(input: ExecInput, host: HostFacts): Plan {
   const { spec, process, detached, consoleSocket, cgroups } = input;
   const linux = joinedLinux(spec.linux, input.container);
+  checkLabels({ ...spec, process }, host.securityModules);
+  const listener = chooseListener(spec.linux.seccomp, input.identity);
   const userNamespace = ns.hasNamespace(linux, 'user');
   const everyNamespace = Object.fromEntries(linux.namespaces.map(({ type }) => [type, input.container]));
   const groups = [
     group('host', 'The cgroup of the container', planCgroups(cgroups)),
+    group('host', 'The supervisor of system calls', planConnection(listener)),
+    group(
+      'host',
+      'Processors',
+      planAffinity(process.execCPUAffinity?.initial, 'The processors it runs on until it is in the cgroup.'),
+    ),
     group('host', 'The namespaces of the container', ns.planJoins(linux, everyNamespace)),
     group('host', 'The clone: a process, and no namespace', [
       {
@@ -78,7 +90,7 @@ export function planExec(input: ExecInput, host: HostFacts): Plan {
         resolve: 0,
         why: 'Joining the mount namespace has made its root the root of this process.',
       },
-      ...(process.terminal ? planTerminal(process.user, spec.mounts, false) : []),
+      ...(process.terminal ? planTerminal(process, spec.mounts, false) : []),
     ]),
     group(
       'host',
@@ -91,7 +103,14 @@ export function planExec(input: ExecInput, host: HostFacts): Plan {
         : [],
     ),
     group('host', 'The program is left to itself', planLeave(input)),
-    ...planProgram({ ...input, interactive: true }, host),
+    group('child', 'How the kernel serves it', [
+      ...planScheduling(process, spec.linux),
+      ...planAffinity(
+        process.execCPUAffinity?.final,
+        'The processors it runs on, now that it is in the cgroup of the container.',
+      ),
+    ]),
+    ...planProgram({ ...input, listener, procMounts: [], interactive: true }, host),
   ];
   return {
     groups: groups.filter((one) => one !== undefined),

@@ -6,16 +6,22 @@ import * as K from '../kernel/constants.ts';
 import type { Op, OpGroup } from '../kernel/ops.ts';
 import { capabilityMask } from '../security/capabilities.ts';
 import { planCredentials } from '../security/plan-credentials.ts';
+import { planLabels } from '../security/plan-labels.ts';
+import type { Listener } from '../security/plan-listener.ts';
 import { planRlimits } from '../security/plan-rlimits.ts';
-import { planSeccomp } from '../security/plan-seccomp.ts';
+import { asksSupervisor, planSeccomp } from '../security/plan-seccomp.ts';
 import type { SeccompProgram } from '../security/seccomp-compile.ts';
-import type { ProcessSpec } from '../spec/runtime.ts';
+import type { MountSpec, ProcessSpec } from '../spec/runtime.ts';
 import { group } from './op-group.ts';
 import type { Detachment, HostFacts } from './plan.ts';
 
 export interface ProgramInput {
   readonly process: ProcessSpec;
   readonly seccomp: SeccompProgram | undefined;
+  /** Whom the filter asks; the descriptor `listener` is open then. */
+  readonly listener: Listener | undefined;
+  /** The mounts that this plan made: that of /proc has left `proc` open. */
+  readonly procMounts: readonly MountSpec[];
   readonly interactive: boolean;
   /** Left out: it ends with the helper. */
   readonly detached?: Detachment | undefined;
@@ -24,14 +30,18 @@ export interface ProgramInput {
 }
 
 export function planProgram(input: ProgramInput, host: HostFacts): readonly (OpGroup | undefined)[] {
-  const { process, keptDescriptors: kept } = input;
+  const { process, keptDescriptors: kept, seccomp, listener } = input;
+  const asks = asksSupervisor(seccomp);
   const noNewPrivileges = process.noNewPrivileges ?? false;
   return [
-    group('child', 'Limits of the process', planRlimits(process.rlimits ?? [], mayRaiseLimits(host))),
+    group('child', 'Limits of the process', [
+      ...planRlimits(process.rlimits ?? [], mayRaiseLimits(host)),
+      ...planLabels(process, input.procMounts, host.securityModules),
+    ]),
     group('child', 'Standard input and output', planStdio(input)),
     // With no_new_privs a filter can be loaded without privilege, so it comes last; without it, loading needs
     // CAP_SYS_ADMIN and must come before the capabilities are given up.
-    group('child', 'The system call filter', noNewPrivileges ? [] : planSeccomp(input.seccomp)),
+    group('child', 'The system call filter', noNewPrivileges ? [] : planSeccomp(seccomp, listener)),
     group('child', 'Credentials', planCredentials(process, host.boundingCapabilities)),
     group('child', 'At exec', [
       ...(noNewPrivileges ? planNoNewPrivileges() : []),
@@ -43,6 +53,8 @@ export function planProgram(input: ProgramInput, host: HostFacts): readonly (OpG
         mask: process.user.umask ?? 0o022,
         why: 'The file mode creation mask that programs expect.',
       },
+      // The connection to a supervisor must be open yet.
+      ...(noNewPrivileges && asks ? planSeccomp(seccomp, listener) : []),
       {
         op: 'close_from',
         first: 3 + kept,
@@ -53,7 +65,7 @@ export function planProgram(input: ProgramInput, host: HostFacts): readonly (OpG
         path: process.cwd,
         why: 'Enters the working directory as the user of the program, with nothing of the host open any more.',
       },
-      ...(noNewPrivileges ? planSeccomp(input.seccomp) : []),
+      ...(noNewPrivileges && !asks ? planSeccomp(seccomp, listener) : []),
       {
         op: 'execve',
         args: process.args,

@@ -25,8 +25,11 @@ import * as ns from '../namespaces/plan-namespaces.ts';
 import type { Ipv6Host } from '../network/ipv6-host.ts';
 import { planLoopback } from '../network/plan-loopback.ts';
 import type { NetworkPlan } from '../network/plan-network.ts';
+import { checkLabels, type SecurityModule } from '../security/plan-labels.ts';
+import { type ContainerIdentity, chooseListener, planConnection } from '../security/plan-listener.ts';
 import { planSysctls } from '../security/plan-sysctls.ts';
 import type { SeccompProgram } from '../security/seccomp-compile.ts';
+import { sysctlNamespaces } from '../security/sysctls.ts';
 import type { LinuxSpec, MountSpec, RuntimeSpec } from '../spec/runtime.ts';
 import { group } from './op-group.ts';
 import {
@@ -40,6 +43,7 @@ import {
   planWait,
 } from './plan-detached.ts';
 import { endWithHelper, planProgram } from './plan-program.ts';
+import { planScheduling } from './plan-scheduling.ts';
 
 /** What the host can do; read once, given as data, so that a plan can be made for any host. */
 export interface HostFacts {
@@ -48,6 +52,8 @@ export interface HostFacts {
   readonly boundingCapabilities: bigint;
   readonly arch: 'x86_64' | 'aarch64';
   readonly ipv6: Ipv6Host;
+  /** Those that programs can be held by. */
+  readonly securityModules: readonly SecurityModule[];
 }
 
 export interface OwnedPath {
@@ -83,6 +89,8 @@ export interface PlanInput {
   readonly interactive: boolean;
   /** The compiled system call filter; compiling is the caller's, who may have it already. */
   readonly seccomp: SeccompProgram | undefined;
+  /** For the supervisor of its system calls; left out, there can be none. */
+  readonly identity?: ContainerIdentity | undefined;
   readonly sourceType: SourceType;
   readonly reporter: readonly string[];
   /** Left out: the helper looks after the container, and takes it along when it is killed. */
@@ -107,6 +115,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
   const { spec, root } = input;
   const { linux, process } = spec;
   ns.checkNamespaces(spec);
+  checkLabels(spec, host.securityModules);
   if (linux.seccomp !== undefined && input.seccomp === undefined) {
     throw new Error('the specification has a seccomp section, and nobody compiled it');
   }
@@ -124,6 +133,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     spec.mounts.map((mount) => sharedCgroups(mount, linux, host)),
     bindContext(input),
   );
+  const listener = chooseListener(linux.seccomp, input.identity);
   const terminal = process.terminal;
   const waits = input.detached === 'waiting';
   const served = terminal && input.consoleSocket === undefined;
@@ -147,8 +157,13 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('host', 'The network, on the host', links?.before ?? []),
     group('cleanup', 'The addresses are given back', links?.cleanup ?? []),
     group('cleanup', 'Ports of the host lead nowhere', rules?.cleanup ?? []),
-    group('host', 'Namespaces that are joined, not made', ns.planJoins(linux, input.joined)),
+    group(
+      'host',
+      'Namespaces that are joined, not made',
+      ns.planJoins(linux, input.joined, sysctlNamespaces(linux.sysctl ?? {})),
+    ),
     group('host', 'Files of the host that root inside cannot reach', mounts.before),
+    group('host', 'The supervisor of system calls', planConnection(listener)),
     group('host', 'Clocks', ns.planTimeNamespace(linux)),
     group('host', 'Standard input', planInput(input)),
     group('host', 'The clone: one call makes the process and its namespaces', [
@@ -206,7 +221,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('child', 'Mounts', mounts.child),
     // /dev must be mounted before there can be devices on it; the terminal comes from the devpts mounted above.
     group('child', 'Devices', planDevices(linux.devices ?? [], inUserNamespace)),
-    group('child', 'The terminal', terminal ? planTerminal(process.user, spec.mounts, true) : []),
+    group('child', 'The terminal', terminal ? planTerminal(process, spec.mounts, true) : []),
     group(
       'host',
       'The terminal, seen from the host',
@@ -230,11 +245,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     ]),
     group('child', 'Names', ns.planNames(spec.hostname, spec.domainname)),
     // Sysctls are written through a procfs of this container's own, before it is made read-only.
-    group(
-      'child',
-      'Kernel parameters',
-      planSysctls(linux.sysctl ?? {}, spec.mounts, ns.ownNamespaces(linux)),
-    ),
+    group('child', 'Kernel parameters', planSysctls(linux.sysctl ?? {}, spec.mounts, ns.namespacesOf(linux))),
     group('child', 'Paths that are hidden or read-only', [
       ...planMaskedPaths(linux.maskedPaths ?? []),
       ...planReadonlyPaths(linux.readonlyPaths ?? []),
@@ -246,11 +257,12 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
       ...planRootPropagation(linux.rootfsPropagation),
     ]),
 
+    group('child', 'How the kernel serves it', planScheduling(process, linux)),
     group('child', 'The container waits to be started', waits ? planWait(process) : []),
     group('host', 'The container is left to itself', planLeave(input)),
     group('child', 'Hooks inside, before the program', planHooks(input.hooks?.startContainer)),
 
-    ...planProgram({ ...input, process, keptDescriptors: kept }, host),
+    ...planProgram({ ...input, process, keptDescriptors: kept, listener, procMounts: spec.mounts }, host),
     group('host', 'Hooks outside, after the start', waits ? [] : planPoststart(input.hooks)),
   ];
 

@@ -1,7 +1,7 @@
 /** Kernel parameters of the container's namespaces. sysctl is a tree of files below /proc/sys. */
-import { create } from '../kernel/fs-context.ts';
 import type { Op } from '../kernel/ops.ts';
 import type { MountSpec } from '../spec/runtime.ts';
+import { planOwnProc } from './own-proc.ts';
 import { checkSysctl, type OwnNamespaces } from './sysctls.ts';
 
 /**
@@ -15,9 +15,8 @@ export function planSysctls(
 ): readonly Op[] {
   const entries = Object.entries(sysctls);
   if (entries.length === 0) return [];
-  const mounted = mounts.some((m) => m.destination === '/proc' && m.type === 'proc');
   return [
-    ...(mounted ? [] : planDetachedProc()),
+    ...planOwnProc(mounts),
     ...entries.map(
       ([key, value]): Op => ({
         op: 'write',
@@ -27,13 +26,5 @@ export function planSysctls(
         why: `Sets ${key.replaceAll('/', '.')} for the namespaces of this container only.`,
       }),
     ),
-  ];
-}
-
-function planDetachedProc(): readonly Op[] {
-  return [
-    { op: 'fsopen', into: 'fs', fstype: 'proc', why: 'A procfs to write through, which no path leads to.' },
-    create(),
-    { op: 'fsmount', into: 'proc', fs: 'fs', attributes: 0, why: 'It stays detached.' },
   ];
 }

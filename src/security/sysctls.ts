@@ -9,11 +9,12 @@ export interface OwnNamespaces {
   readonly network: boolean;
   readonly ipc: boolean;
   readonly user: boolean;
+  readonly uts: boolean;
 }
 
 interface SysctlFamily {
   readonly pattern: RegExp;
-  readonly namespace: 'network' | 'ipc';
+  readonly namespace: 'network' | 'ipc' | 'uts';
 }
 
 /** Matched against the path below /proc/sys. */
@@ -22,6 +23,7 @@ const FAMILIES: readonly SysctlFamily[] = [
   { pattern: /^fs\/mqueue\/./, namespace: 'ipc' },
   { pattern: /^kernel\/(msg|shm)[a-z_]+$/, namespace: 'ipc' },
   { pattern: /^kernel\/sem$/, namespace: 'ipc' },
+  { pattern: /^kernel\/domainname$/, namespace: 'uts' },
 ];
 
 /**
@@ -47,6 +49,15 @@ export function defaultSysctls(own: OwnNamespaces): Readonly<Record<string, stri
     // The kernel refuses a range of groups that the user namespace does not map (EINVAL).
     ...(own.user ? {} : { 'net/ipv4/ping_group_range': '0 2147483647' }),
   };
+}
+
+/** The kinds of namespaces that `sysctls` are parameters of. */
+export function sysctlNamespaces(
+  sysctls: Readonly<Record<string, string>>,
+): readonly SysctlFamily['namespace'][] {
+  const paths = Object.keys(sysctls).map(sysctlPathOf);
+  const touched = FAMILIES.filter(({ pattern }) => paths.some((path) => pattern.test(path)));
+  return [...new Set(touched.map(({ namespace }) => namespace))];
 }
 
 /** The path of `key` below /proc/sys, once it is known to be the container's own. */

@@ -15,6 +15,8 @@ declare module 'vitest' {
     readonly testDirectory: string;
     /** The program that runs another one in a terminal of its own (test/support/pty.c). */
     readonly ptyProgram: string;
+    /** The program that decides about system calls (test/support/seccomp-agent.c). */
+    readonly seccompAgent: string;
     /** The script that runs one plan (test/support/run-plan.ts), for Node. */
     readonly planRunner: string;
   }
@@ -26,7 +28,8 @@ const PLAN_RUNNER = join(import.meta.dirname, 'run-plan.ts');
 export default async function prepare(project: TestProject): Promise<() => void> {
   const testDirectory = mkdtempSync(join(placeForDataRoots(), 'tsrun-test-'));
   project.provide('testDirectory', testDirectory);
-  project.provide('ptyProgram', buildPtyProgram(testDirectory));
+  project.provide('ptyProgram', buildProgram(testDirectory, 'pty', '-lutil'));
+  project.provide('seccompAgent', buildProgram(testDirectory, 'seccomp-agent'));
   project.provide('planRunner', INSTALLED ? await bundlePlanRunner(testDirectory) : PLAN_RUNNER);
   return () => rmSync(testDirectory, { recursive: true, force: true });
 }
@@ -40,10 +43,10 @@ function placeForDataRoots(): string {
   return place;
 }
 
-function buildPtyProgram(testDirectory: string): string {
-  const program = join(testDirectory, 'pty');
-  const source = join(import.meta.dirname, 'pty.c');
-  execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', program, source, '-lutil'], {
+function buildProgram(testDirectory: string, name: string, ...libraries: readonly string[]): string {
+  const program = join(testDirectory, name);
+  const source = join(import.meta.dirname, `${name}.c`);
+  execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', program, source, ...libraries], {
     stdio: 'inherit',
   });
   return program;

@@ -27,6 +27,7 @@ const plan = planContainer(
     interactive: input.interactive,
     sourceType: (path) => (input.files.includes(path) ? 'file' : 'directory'),
     reporter: [],
+    identity: { ociVersion: '1.3.0', id: 'box', bundle: '/run/bundle' },
     seccomp: section === undefined ? undefined : compileSeccomp(section, facts.arch),
   },
   facts,

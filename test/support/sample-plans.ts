@@ -32,6 +32,7 @@ export const HOST: HostFacts = {
   boundingCapabilities: (1n << 41n) - 1n,
   arch: 'x86_64',
   ipv6: { available: true, forwarding: false, advertised: ['ens3'] },
+  securityModules: ['apparmor', 'selinux'],
 };
 
 /** v1 holds the controllers, v2 none. */
@@ -267,6 +268,43 @@ export const SAMPLES: Readonly<Record<string, PlanInput>> = {
       sysctl: {},
     },
   })),
+  'service-of-a-bundle': {
+    ...bundle((spec) => ({
+      ...spec,
+      process: {
+        ...spec.process,
+        terminal: true,
+        consoleSize: { height: 25, width: 80 },
+        apparmorProfile: 'acme',
+        selinuxLabel: 'system_u:system_r:container_t:s0',
+        scheduler: { policy: 'SCHED_BATCH', nice: -5, flags: ['SCHED_FLAG_RESET_ON_FORK'] },
+        ioPriority: { class: 'IOPRIO_CLASS_IDLE', priority: 4 },
+      },
+      linux: {
+        ...spec.linux,
+        personality: { domain: 'LINUX32' },
+        memoryPolicy: { mode: 'MPOL_BIND', nodes: '0', flags: ['MPOL_F_STATIC_NODES'] },
+        namespaces: [
+          ...spec.linux.namespaces.filter(({ type }) => type !== 'network'),
+          { type: 'network', path: '/run/netns/blue' },
+        ],
+        sysctl: { 'net.ipv4.ip_forward': '1', 'kernel.domainname': 'example' },
+        devices: [
+          ...DEVICES,
+          { type: 'p', path: '/run/pipe', fileMode: 0o10600 },
+          { type: 'u', path: '/dev/own', major: 10, minor: 200, uid: 7 },
+        ],
+        seccomp: {
+          defaultAction: 'SCMP_ACT_ALLOW',
+          listenerPath: '/run/agent.sock',
+          listenerMetadata: 'about it',
+          syscalls: [{ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' }],
+        },
+      },
+    })),
+    seccomp: { program: Buffer.alloc(9 * 8), flags: 1 << 3 },
+    identity: { ociVersion: '1.3.0', id: 'box', bundle: '/run/bundle' },
+  },
   'mounts-of-a-bundle': bundle((spec) => ({
     ...spec,
     mounts: [

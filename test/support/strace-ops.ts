@@ -108,7 +108,8 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   unlink_same: [some([...STAT, 'lstat']), maybe('unlinkat', 'unlink')],
   remove_tree: [some(['unlinkat', 'openat2', 'openat', 'getdents64'], inTree)],
   symlink: [once('symlinkat', 'symlink')],
-  mknod: [once('mknodat', 'mknod')],
+  // A node that is there already is looked at.
+  mknod: [once('mknodat', 'mknod'), any(STAT)],
   chown: [once('fchownat', 'fchown')],
   write: [once(...OPEN), once('write')],
   check_device: [once(...STAT)],
@@ -147,6 +148,7 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   receive_fd: [once('recvmsg')],
   setns: [once('setns')],
   unshare: [once('unshare')],
+  check_other_namespace: [once(...STAT), once(...STAT, 'stat')],
   setsid: [once('setsid')],
   sethostname: [once('sethostname')],
   setdomainname: [once('setdomainname')],
@@ -166,9 +168,17 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   setresgid: [once('setresgid')],
   setresuid: [once('setresuid')],
   seccomp: [once('seccomp')],
+  seccomp_notify: [once('mmap'), once('rt_sigaction'), once('clone'), once('seccomp')],
+  connect_unix: [once('socket'), once('connect')],
+
+  sched_setattr: [once('sched_setattr')],
+  ioprio_set: [once('ioprio_set')],
+  set_mempolicy: [once('set_mempolicy')],
+  sched_setaffinity: [once('sched_setaffinity')],
 
   open_pty_peer: [once('ioctl'), once('ioctl')],
   set_controlling_tty: [once('ioctl')],
+  set_winsize: [once('ioctl')],
   copy_winsize: [some(['ioctl'], begins(/TIOC[GS]WINSZ|TCGETS/))],
 
   link_up: [once('socket'), once('ioctl'), once('ioctl')],

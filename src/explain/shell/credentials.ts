@@ -11,7 +11,8 @@ type CredentialOps =
   | 'setgroups'
   | 'setresgid'
   | 'setresuid'
-  | 'seccomp';
+  | 'seccomp'
+  | 'seccomp_notify';
 
 export const CREDENTIALS: Translations<CredentialOps> = {
   drop_bounding: (op, sh) => last(sh, '--bounding-set', capabilityList(op.keep)),
@@ -31,6 +32,7 @@ export const CREDENTIALS: Translations<CredentialOps> = {
       op,
       'no command of util-linux or coreutils loads a filter. Every system call that capabilities and namespaces permit is open here; tsrun refuses those that are not on its list.',
     ),
+  seccomp_notify: (op, sh) => sh.impossible(op, 'no command of util-linux or coreutils loads a filter.'),
 };
 
 function last(sh: ShellWriter, ...options: readonly string[]): void {

@@ -26,6 +26,13 @@ type ProcessOps =
   | 'open_pty_peer'
   | 'set_controlling_tty'
   | 'copy_winsize'
+  | 'set_winsize'
+  | 'check_other_namespace'
+  | 'sched_setattr'
+  | 'sched_setaffinity'
+  | 'ioprio_set'
+  | 'set_mempolicy'
+  | 'connect_unix'
   | 'join_cgroup'
   | 'cgroup_device';
 
@@ -167,6 +174,22 @@ export const PROCESSES: Translations<ProcessOps> = {
   set_controlling_tty: (op, sh) =>
     sh.impossible(op, 'setsid --ctty could, but the terminal is not a new one.'),
   copy_winsize: (op, sh) => sh.impossible(op, 'there is no new terminal to give a size to.'),
+  set_winsize: (op, sh) => sh.impossible(op, 'there is no new terminal to give a size to.'),
+  connect_unix: (op, sh) =>
+    sh.impossible(op, 'no command of util-linux or coreutils speaks to a unix socket.'),
+  check_other_namespace: (op, sh) => sh.line(`[ ! ${sh.variable(op.namespace)} -ef ${quote(op.own)} ]`),
+  sched_setattr(op, sh) {
+    const policy = ['other', 'fifo', 'rr', 'batch', '', 'idle', 'deadline'][Number(op.policy)] ?? 'other';
+    const times =
+      policy === 'deadline'
+        ? ` --sched-runtime ${op.runtime} --sched-deadline ${op.deadline} --sched-period ${op.period}`
+        : '';
+    sh.line(`chrt --${policy}${times} --pid ${op.priority} $$`);
+    if (Number(op.nice) !== 0) sh.line(`renice -n ${Number(op.nice) | 0} -p $$`);
+  },
+  sched_setaffinity: (op, sh) => sh.line(`taskset -p ${hexMask(op.cpus)} $$`),
+  ioprio_set: (op, sh) => sh.line(`ionice -c ${op.class} -n ${op.level} -p $$`),
+  set_mempolicy: (op, sh) => sh.impossible(op, 'numactl could, which is not in util-linux.'),
   join_cgroup: (op, sh) => sh.line(`echo "$CHILD" >${sh.variable(op.cgroup)}/cgroup.procs`),
   cgroup_device: (op, sh) =>
     sh.impossible(
@@ -184,4 +207,12 @@ function namespaceOptions(flags: number): readonly string[] {
 
 function limitText(value: number | bigint): string {
   return BigInt.asUintN(64, BigInt(value)) === UNLIMITED ? 'unlimited' : `${value}`;
+}
+
+/** A mask of bits, the lowest byte first, as taskset(1) reads it. */
+function hexMask(bytes: Uint8Array | string): string {
+  return `0x${Buffer.from(bytes)
+    .reverse()
+    .toString('hex')
+    .replace(/^0+(?=.)/, '')}`;
 }

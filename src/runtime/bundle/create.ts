@@ -11,7 +11,7 @@ import { readHostFacts } from '../host-facts.ts';
 import { type Detachment, type HostFacts, planContainer } from '../plan.ts';
 import type { PassedDescriptors } from './descriptors.ts';
 import { hookStates } from './hooks.ts';
-import { reserve, userName, writeRecord } from './record.ts';
+import { identityOf, reserve, userName, writeRecord } from './record.ts';
 
 export interface BundleOptions {
   readonly id: string;

@@ -9,7 +9,7 @@ import { readHostFacts } from '../host-facts.ts';
 import { planExec } from '../plan-exec.ts';
 import { checkTerminal } from './create.ts';
 import type { PassedDescriptors } from './descriptors.ts';
-import type { BundleContainer } from './record.ts';
+import { type BundleContainer, identityOf } from './record.ts';
 
 export interface ExecOptions {
   readonly process: ProcessSpec;
@@ -39,6 +39,7 @@ export function prepareExec(container: BundleContainer, options: ExecOptions): P
       spec: container.spec,
       process: { ...options.process, env: [...options.process.env, ...options.passed.env] },
       container: process,
+      identity: identityOf(container),
       cgroups: subCgroups(currentCgroups(container.cgroups, process.pid), options.cgroups),
       seccomp: seccomp && {
         flags: seccomp.flags,

@@ -68,6 +68,7 @@ test('what a shell cannot do at all is this, and nothing has joined it unnoticed
     'fspick',
     'make_userns',
     'copy_tree',
+    'set_mempolicy',
     'send_fd',
     'receive_fd',
     'prctl',
@@ -75,9 +76,12 @@ test('what a shell cannot do at all is this, and nothing has joined it unnoticed
     'join_session_keyring',
     'open_pidfd',
     'seccomp',
+    'seccomp_notify',
+    'connect_unix',
     'open_pty_peer',
     'set_controlling_tty',
     'copy_winsize',
+    'set_winsize',
     'cgroup_device',
   ]);
 });

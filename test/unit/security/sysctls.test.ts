@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { checkSysctl, chooseSysctls, defaultSysctls, sysctlPathOf } from '../../../src/security/sysctls.ts';
 
-const OWN = { network: true, ipc: true, user: false };
+const OWN = { network: true, ipc: true, user: false, uts: true };
 
 test.each([
   ['net.ipv4.ip_forward', 'net/ipv4/ip_forward'],
