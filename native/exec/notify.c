@@ -13,9 +13,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 
+#include "common/unix-socket.h"
 #include "run.h"
 #include "syscalls.h"
 
@@ -25,19 +25,11 @@ struct exchange {
 };
 
 int op_connect_unix(struct run *r, const struct plan_op *op) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  const char *path = run_str(r, op->f[CONNECT_UNIX_PATH]);
-  if (strlen(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
-  strcpy(address.sun_path, path);
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return -errno;
-  if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) return run_store(r, op->f[CONNECT_UNIX_INTO], fd);
-  int error = errno;
-  close(fd);
-  return -error;
+  int fd = unix_connect(run_str(r, op->f[CONNECT_UNIX_PATH]), SOCK_STREAM);
+  return fd < 0 ? fd : run_store(r, op->f[CONNECT_UNIX_INTO], fd);
 }
 
-/* The parts of the message with the pid between them, and the descriptor with its first byte. */
+/* The parts of the message with the pid between them. Returns 1, or -errno. */
 static int send_state(const struct run *r, uint64_t state, int socket, int listener) {
   char text[65536];
   size_t length = 0;
@@ -49,24 +41,8 @@ static int send_state(const struct run *r, uint64_t state, int socket, int liste
     if (n < 0 || (size_t)n >= room) return -E2BIG;
     length += (size_t)n;
   }
-  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control = {0};
-  struct iovec rest;
-  struct msghdr message = {.msg_iov = &rest, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(header), &listener, sizeof(int));
-  for (size_t done = 0; done < length;) {
-    rest = (struct iovec){.iov_base = text + done, .iov_len = length - done};
-    ssize_t n = sendmsg(socket, &message, MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return n < 0 ? -errno : -EPIPE;
-    done += (size_t)n;
-    message.msg_control = NULL; /* the descriptor goes once */
-    message.msg_controllen = 0;
-  }
-  return 1;
+  int error = unix_send_fds(socket, text, &listener, 1);
+  return error < 0 ? error : 1;
 }
 
 static _Noreturn void serve(const struct run *r, uint64_t state, int socket, struct exchange *shared) {

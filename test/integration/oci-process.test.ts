@@ -22,7 +22,7 @@ const withProcess = (process: Partial<ProcessSpec>): Change => ({ process });
 
 describe('the scheduler', () => {
   /** proc_pid_stat(5): nice, realtime priority, policy. */
-  const show = 'read -r line </proc/self/stat; set -- $line; echo ${19} ${40} ${41}';
+  const show = 'busybox cut -d" " -f19,40,41 /proc/self/stat';
 
   test.for<[ProcessSpec['scheduler'], string]>([
     [{ policy: 'SCHED_BATCH', nice: 7 }, '7 0 3'],

@@ -169,7 +169,7 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   setresuid: [once('setresuid')],
   seccomp: [once('seccomp')],
   seccomp_notify: [once('mmap'), once('rt_sigaction'), once('clone'), once('seccomp')],
-  connect_unix: [once('socket'), once('connect')],
+  connect_unix: [once(...OPEN), once('socket'), once('connect')],
 
   sched_setattr: [once('sched_setattr')],
   ioprio_set: [once('ioprio_set')],

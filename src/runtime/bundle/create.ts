@@ -66,6 +66,7 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
         },
         interactive: true,
         seccomp,
+        identity: { ociVersion: spec.ociVersion, id, bundle, annotations: spec.annotations },
         sourceType,
         reporter: options.reporter,
         detached,
@@ -158,5 +159,5 @@ export async function compileFilter(
 
 /** What a bind mount shows; a source that is missing becomes an error of the plan, which names it. */
 function sourceType(path: string): 'directory' | 'file' {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === false ? 'directory' : 'file';
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? 'directory' : 'file';
 }
