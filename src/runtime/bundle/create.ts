@@ -66,7 +66,7 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
         },
         interactive: true,
         seccomp,
-        identity: { ociVersion: spec.ociVersion, id, bundle, annotations: spec.annotations },
+        identity: identityOf(record),
         sourceType,
         reporter: options.reporter,
         detached,

@@ -7,8 +7,8 @@ import type { ContainerCgroups } from '../../cgroup/host.ts';
 import { type HostPath, hostPath } from '../../lib/brands.ts';
 import { errnoOf, TsrunError } from '../../lib/errors.ts';
 import { namesIn, readFileIfThere } from '../../lib/files.ts';
-import { parseExactJson, stringifyExactJson } from '../../spec/exact-json.ts';
 import type { ContainerIdentity } from '../../security/plan-listener.ts';
+import { parseExactJson, stringifyExactJson } from '../../spec/exact-json.ts';
 import type { RuntimeSpec } from '../../spec/runtime.ts';
 import { START_SOCKET } from '../plan-detached.ts';
 import { isPaused } from './freezer.ts';
@@ -130,7 +130,11 @@ export function stateOf(
 }
 
 /** The same for the supervisor of its system calls, who gets it with the pid. */
-export function identityOf({ id, bundle, spec }: Pick<BundleRecord, 'id' | 'bundle' | 'spec'>): ContainerIdentity {
+export function identityOf({
+  id,
+  bundle,
+  spec,
+}: Pick<BundleRecord, 'id' | 'bundle' | 'spec'>): ContainerIdentity {
   return { ociVersion: OCI_VERSION, id, bundle, annotations: spec.annotations };
 }
 
