@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 [ "$(id -u)" = 0 ] || { echo 'bench: starting containers takes root' >&2; exit 1; }
 bash scripts/setup.sh test
 bash scripts/build.sh
-bash rootfs/build.sh busybox >/dev/null
+bash rootfs/build.sh busybox network >/dev/null
 
 programs=.cache/bench
 mkdir -p "$programs"

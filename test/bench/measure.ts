@@ -13,6 +13,8 @@ export interface Contestant {
   readonly file?: string;
   /** Size of a fresh memory file, found as descriptor 4. */
   readonly memoryBytes?: number;
+  /** When it has not ended by then it is killed, and not started again. */
+  readonly limitSeconds?: number;
 }
 
 export interface Conditions {
@@ -21,26 +23,30 @@ export interface Conditions {
   readonly warm?: string;
 }
 
-/** Runs all in turn, `rounds` times after one round to warm up; the median of each, in milliseconds. */
+/** Runs all in turn, `rounds` times after one round to warm up; the median of each, in milliseconds, Infinity for one that hung. */
 export function race(
   rounds: number,
   contestants: readonly Contestant[],
   conditions: Conditions = {},
 ): number[] {
   const samples = runInTurn(rounds + 1, contestants, conditions).slice(1);
-  return contestants.map((_, index) => median(samples.map((round) => round[index] ?? Number.NaN)));
+  return contestants.map((_, index) => {
+    const times = samples.map((round) => round[index] ?? Number.NaN);
+    return times.includes(Number.POSITIVE_INFINITY) ? Number.POSITIVE_INFINITY : median(times);
+  });
 }
 
-/** Milliseconds: one row a round, one column a contestant. */
+/** Milliseconds: one row a round, one column a contestant; Infinity for what was over its time limit. */
 export function runInTurn(
   rounds: number,
   contestants: readonly Contestant[],
   { env, warm }: Conditions,
 ): number[][] {
-  const programs = contestants.flatMap(({ command, file, memoryBytes }, index) => [
+  const programs = contestants.flatMap(({ command, file, memoryBytes, limitSeconds }, index) => [
     ...(index === 0 ? [] : ['--']),
     ...(file === undefined ? [] : ['-f', file]),
     ...(memoryBytes === undefined ? [] : ['-m', `${memoryBytes}`]),
+    ...(limitSeconds === undefined ? [] : ['-t', `${limitSeconds}`]),
     ...command,
   ]);
   const output = execFileSync(
@@ -53,7 +59,8 @@ export function runInTurn(
     },
   );
   const lines = output.trim().split('\n');
-  return lines.map((line) => line.split(' ').map((ns) => Number(ns) / 1e6));
+  const milliseconds = (ns: string) => (ns === 'late' ? Number.POSITIVE_INFINITY : Number(ns) / 1e6);
+  return lines.map((line) => line.split(' ').map(milliseconds));
 }
 
 export function median(values: readonly number[]): number {
@@ -71,7 +78,9 @@ export function printTable(
   console.log(`\n### ${title}\n\n| what | median ms | ratio |\n|---|---:|---:|`);
   names.forEach((name, index) => {
     const value = medians[index] ?? Number.NaN;
-    console.log(`| ${name} | ${value.toFixed(value < 100 ? 2 : 0)} | ${(value / reference).toFixed(2)} |`);
+    if (!Number.isFinite(value)) console.log(`| ${name} | hung: killed after its time limit | |`);
+    else
+      console.log(`| ${name} | ${value.toFixed(value < 100 ? 2 : 0)} | ${(value / reference).toFixed(2)} |`);
   });
 }
 

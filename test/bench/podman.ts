@@ -1,14 +1,22 @@
 /** podman as a peer: with crun, a store of its own, and the purely v1 view of the cgroups that crun accepts. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { REPOSITORY } from './measure.ts';
+
+/** podman has been seen to spin for minutes: whoever runs one of its commands ends it after this time. */
+export const PODMAN_LIMIT_SECONDS = 30;
+/** Where Debian has podman's helpers. */
+const HELPERS = '/usr/lib/podman';
 
 export interface Podman extends Disposable {
   /** The words of a podman command; no `--` among them, which timer.c would take for the end of it. */
   command(...args: readonly string[]): readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** How long netavark, podman's program for networks, took since this was asked last. It is timed only with `timedEnv`. */
+  networkTimes(): { readonly setupMs: readonly number[]; readonly tearDownMs: readonly number[] };
+  readonly timedEnv: Readonly<Record<string, string>>;
 }
 
 /** In a mount namespace of its own, which goes when it is disposed of. crun 1.8 refuses hybrid cgroups. */
@@ -25,38 +33,84 @@ echo ready
 exec cat
 `;
 
-export async function startPodman(scratch: string): Promise<Podman> {
+export async function startPodman(scratch: string, images: readonly string[]): Promise<Podman> {
   const directory = join(scratch, 'podman');
   mkdirSync(directory);
-  const [config, storage] = [join(directory, 'containers.conf'), join(directory, 'storage.conf')];
-  writeFileSync(
-    config,
-    [
-      '[containers]\ndefault_ulimits=["nofile=1024:20000","nproc=1024:4096"]',
-      '[engine]\nruntime="crun"\ncgroup_manager="cgroupfs"\nevents_logger="none"',
-      `[network]\nnetwork_backend="netavark"\nnetwork_config_dir="${directory}/networks"\n`,
-    ].join('\n'),
-  );
+  const storage = join(directory, 'storage.conf');
   writeFileSync(
     storage,
     `[storage]\ndriver="overlay"\ngraphroot="${directory}/root"\nrunroot="/run/podman"\n`,
   );
-  const env = { CONTAINERS_CONF: config, CONTAINERS_STORAGE_CONF: storage };
+  const environment = (config: string) => ({ CONTAINERS_CONF: config, CONTAINERS_STORAGE_CONF: storage });
+  const env = environment(writeConfig(directory, 'containers.conf', HELPERS));
+  const times = join(directory, 'times');
+  const timedEnv = environment(
+    writeConfig(directory, 'timed.conf', writeTimedHelper(directory, times), HELPERS),
+  );
+
   const holder = spawn('unshare', ['--mount', 'sh', '-ec', PREPARE], { stdio: ['pipe', 'pipe', 'inherit'] });
   await once(holder.stdout, 'data');
   const command = (...args: readonly string[]) => [
     ...['nsenter', `--mount=/proc/${holder.pid}/ns/mnt`, 'podman'],
     ...args,
   ];
-  const [program = '', ...load] = command('load', '-q', '-i', join(REPOSITORY, '.cache/images/busybox.tar'));
-  execFileSync(program, load, { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'inherit'] });
+  const runNow = (...args: readonly string[]) => {
+    const [program = '', ...words] = command(...args);
+    execFileSync(program, words, {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'ignore', 'inherit'],
+      timeout: 4 * PODMAN_LIMIT_SECONDS * 1000,
+      killSignal: 'SIGKILL',
+    });
+  };
+  for (const image of images) runNow('load', '-q', '-i', join(REPOSITORY, `.cache/images/${image}.tar`));
   return {
     command,
     env,
+    timedEnv,
+    networkTimes: () => {
+      const lines = readFileSync(times, 'utf8').split('\n');
+      rmSync(times);
+      const of = (verb: string) =>
+        lines.filter((line) => line.startsWith(`${verb} `)).map((line) => Number(line.split(' ')[1]) / 1e6);
+      return { setupMs: of('setup'), tearDownMs: of('teardown') };
+    },
     [Symbol.dispose]: () => {
-      const [file = '', ...unmount] = command('system', 'reset', '--force');
-      execFileSync(file, unmount, { env: { ...process.env, ...env }, stdio: 'ignore' });
-      holder.stdin.end();
+      try {
+        runNow('system', 'reset', '--force');
+      } finally {
+        holder.stdin.end();
+      }
     },
   };
+}
+
+function writeConfig(directory: string, name: string, ...helpers: readonly string[]): string {
+  const path = join(directory, name);
+  writeFileSync(
+    path,
+    [
+      '[containers]\ndefault_ulimits=["nofile=1024:20000","nproc=1024:4096"]',
+      `[engine]\nruntime="crun"\ncgroup_manager="cgroupfs"\nevents_logger="none"\nhelper_binaries_dir=${JSON.stringify(helpers)}`,
+      `[network]\nnetwork_backend="netavark"\nnetwork_config_dir="${directory}/networks"\n`,
+    ].join('\n'),
+  );
+  return path;
+}
+
+/** A netavark that writes down how long the real one took. Returns the directory in which it lies. */
+function writeTimedHelper(directory: string, times: string): string {
+  const helpers = join(directory, 'helpers');
+  mkdirSync(helpers);
+  const script = `#!/bin/sh
+for word; do case $word in setup | teardown) verb=$word ;; esac; done
+start=$(date +%s%N)
+${HELPERS}/netavark "$@"
+status=$?
+echo "$verb $(($(date +%s%N) - start))" >>${times}
+exit $status
+`;
+  writeFileSync(join(helpers, 'netavark'), script);
+  chmodSync(join(helpers, 'netavark'), 0o755);
+  return helpers;
 }

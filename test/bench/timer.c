@@ -1,4 +1,4 @@
-// timer [-w FILE] ROUNDS [-f FILE] [-m SIZE] PROGRAM ARGUMENT... -- [-f FILE] [-m SIZE] PROGRAM ... -- ...
+// timer [-w FILE] ROUNDS [-f FILE] [-m SIZE] [-t SECONDS] PROGRAM ARGUMENT... -- [OPTION...] PROGRAM ... -- ...
 // Runs the programs in turn, ROUNDS times, and prints per round one line: the nanoseconds from before the
 // start to after the reaping of each. Interleaved, so that a change of the machine's load hits all alike; in C,
 // because starting a process from a large one costs milliseconds of its own. The programs' output goes to
@@ -8,14 +8,18 @@
 //             just before: without this the second of two programs would profit from the first.
 //   -f FILE   the program finds FILE open for reading as descriptor 3
 //   -m SIZE   and a new memory file of SIZE zero bytes as descriptor 4
+//   -t SECONDS  the program is killed after that time, with its process group, and not started again: its figure is `late`
 #define _GNU_SOURCE
 #include <err.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +28,8 @@ enum { MAX_PROGRAMS = 16, FILE_FD = 3, MEMORY_FD = 4 };
 
 struct program {
   const char *file;
-  long memory;
+  long memory, limit;
+  int late;
   char **argv;
 };
 
@@ -45,7 +50,16 @@ static void place(int fd, int at) {
   if (fd != at) close(fd);
 }
 
-static uint64_t measure(const struct program *p) {
+// Whether the program has to be ended.
+static int is_late(pid_t pid, long seconds) {
+  struct pollfd end = {(int)syscall(SYS_pidfd_open, pid, 0), POLLIN, 0};
+  if (end.fd < 0) err(2, "pidfd_open");
+  int n = poll(&end, 1, (int)seconds * 1000);
+  close(end.fd);
+  return n == 0;
+}
+
+static uint64_t measure(struct program *p) {
   if (p->file != NULL) place(open(p->file, O_RDONLY), FILE_FD);
   if (p->memory > 0) {
     int fd = memfd_create("timer", 0);
@@ -56,13 +70,16 @@ static uint64_t measure(const struct program *p) {
   pid_t pid = vfork();
   if (pid < 0) err(2, "vfork");
   if (pid == 0) {
+    if (p->limit > 0) setsid();
     execvp(p->argv[0], p->argv);
     _exit(127);
   }
   int status;
+  p->late = p->limit > 0 && is_late(pid, p->limit);
+  if (p->late) kill(-pid, SIGKILL);
   if (waitpid(pid, &status, 0) < 0) err(2, "waitpid");
   uint64_t end = now_ns();
-  if (status != 0) errx(2, "%s: ended with wait status 0x%x", p->argv[0], status);
+  if (status != 0 && !p->late) errx(2, "%s: ended with wait status 0x%x", p->argv[0], status);
   return end - start;
 }
 
@@ -74,6 +91,7 @@ static int parse(char **argv, struct program *programs) {
     for (; *argv != NULL && argv[0][0] == '-' && argv[1] != NULL; argv += 2) {
       if (strcmp(*argv, "-f") == 0) p->file = argv[1];
       else if (strcmp(*argv, "-m") == 0) p->memory = atol(argv[1]);
+      else if (strcmp(*argv, "-t") == 0) p->limit = atol(argv[1]);
       else errx(2, "unknown option %s", *argv);
     }
     p->argv = argv;
@@ -100,7 +118,9 @@ int main(int argc, char **argv) {
   for (long round = atol(argv[1]); round > 0; round--) {
     for (int i = 0; i < n; i++) {
       if (cgroup != NULL) warm(cgroup);
-      dprintf(out, "%s%llu", i == 0 ? "" : " ", (unsigned long long)measure(&programs[i]));
+      uint64_t ns = programs[i].late ? 0 : measure(&programs[i]);
+      if (programs[i].late) dprintf(out, "%slate", i == 0 ? "" : " ");
+      else dprintf(out, "%s%llu", i == 0 ? "" : " ", (unsigned long long)ns);
     }
     dprintf(out, "\n");
   }
