@@ -121,7 +121,7 @@ describe('packets, watched by tcpdump', { timeout: TIMEOUT_MS }, () => {
       .map((address) => (address.includes(':') ? [address, `[${address}]`] : [address, address]))
       .map(
         ([address, host]) =>
-          `ping -c 2 -i 0.01 -W 1 ${address} & dig +tries=1 +time=1 @${address} x & curl -s -o /dev/null -m 1 http://${host} &`,
+          `ping -c 2 -i 0.01 -W ${SLOWNESS} ${address} & dig +tries=1 +time=${SLOWNESS} @${address} x & curl -s -o /dev/null -m ${SLOWNESS} http://${host} &`,
       )
       .concat('wait')
       .join('\n');

@@ -18,7 +18,7 @@ import { afterAll, beforeAll, inject } from 'vitest';
 import { MACHINE_NETWORK } from './network-host.ts';
 import { PROGRAM, REPOSITORY, SLOWNESS } from './under-test.ts';
 
-const IMAGE_TIMEOUT_MS = 300_000;
+const IMAGE_TIMEOUT_MS = 300_000 * SLOWNESS;
 const TIMEOUT_MS = 20_000 * SLOWNESS;
 
 export interface Finished {
@@ -101,7 +101,9 @@ export async function imageArchive(image: string): Promise<string> {
 async function loadOnce(tsrun: Tsrun, image: string): Promise<void> {
   const mark = join(inject('testDirectory'), `loaded-${image}`);
   if (existsSync(mark)) return;
-  await tsrun.ok('load', '-i', await imageArchive(image));
+  const archive = await imageArchive(image);
+  const { code, stderr } = await tsrun.runWith({ timeoutMs: IMAGE_TIMEOUT_MS }, 'load', '-i', archive);
+  if (code !== 0) throw new Error(`tsrun load -i ${archive}: status ${code}\n${stderr}`);
   writeFileSync(mark, '');
 }
 
