@@ -10,7 +10,7 @@ import { SLOWNESS } from '../support/under-test.ts';
 const tsrun = useTsrun({ images: ['network'] });
 
 const CONNECTIONS = 16;
-const TIMEOUT_MS = 60_000 * SLOWNESS;
+const TIMEOUT_MS = 120_000 * SLOWNESS;
 
 let outside: OtherNetwork;
 let withoutNftables: readonly string[];

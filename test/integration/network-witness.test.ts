@@ -8,7 +8,7 @@ import { useTsrun } from '../support/tsrun.ts';
 import { SLOWNESS } from '../support/under-test.ts';
 
 const tsrun = useTsrun({ images: ['network'] });
-const TIMEOUT_MS = 60_000 * SLOWNESS;
+const TIMEOUT_MS = 120_000 * SLOWNESS;
 
 let outside: OtherNetwork & { readonly address: string };
 let resolver: ChildProcess;
