@@ -8,7 +8,13 @@ import type { ContainerId, HostPath } from '../lib/brands.ts';
 import { hostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import { readFileIfThere } from '../lib/files.ts';
-import { type Endpoint, type EndpointAddress, macOf, outsideEnd } from '../network/endpoint.ts';
+import {
+  type Endpoint,
+  type EndpointAddress,
+  type EndpointOptions,
+  macOf,
+  outsideEnd,
+} from '../network/endpoint.ts';
 import {
   type Family,
   formatAddress,
@@ -30,13 +36,12 @@ import { type NetworkInput, type NetworkPlan, planNetwork } from '../network/pla
 import type { RulesInput } from '../network/plan-rules.ts';
 import { readRulesHost } from '../network/rules-host.ts';
 import type { PortChoice } from './choose-ports.ts';
-import type { NetworkOptions } from './container-options.ts';
+import type { NetworkPlace } from './container-options.ts';
 import { publishPorts, recordedElements, unpublishPorts } from './container-ports.ts';
 import {
   joinedMark,
   leaseSource,
   listNetworkRecords,
-  type NetworkRecord,
   networkRecordFile,
   readNetworkRecord,
   writeNetworkRecord,
@@ -45,6 +50,8 @@ import {
   DEFAULT_NETWORK,
   defaultNetwork,
   draftDefaultNetwork,
+  listNetworks,
+  matchNetwork,
   noSuchNetwork,
   readNetwork,
 } from './network-store.ts';
@@ -54,18 +61,18 @@ import type { EnginePaths } from './paths.ts';
 export interface Connected {
   readonly id: ContainerId;
   readonly name: string;
-  readonly options: NetworkOptions;
+  readonly hostname: string;
   readonly ipv6: Ipv6Host;
   /** Take the addresses, or only look which ones are free. */
   readonly take: boolean;
-  /** The number of its interface inside; 0 at the start. */
-  readonly nth?: number;
 }
 
 /** A container that starts. */
 export interface Starting extends Connected {
-  /** The name of its network. */
-  readonly network: string;
+  /** At least one. */
+  readonly places: readonly NetworkPlace[];
+  /** The resolvers that were asked for. */
+  readonly resolvers: readonly string[];
   readonly ports: PortChoice;
 }
 
@@ -95,27 +102,46 @@ function warningsOf({ host, ports }: RulesInput): readonly string[] {
 }
 
 function chooseNetwork(paths: EnginePaths, starting: Starting): NetworkInput {
-  const { id, take } = starting;
-  const network = findNetwork(paths, starting.network, take);
-  const endpoint = chooseEndpoint(paths, starting, network);
-  const rules = chooseRules(paths, starting.name, starting.ports, endpoint);
-  if (take) writeNetworkRecord(paths, id, recordOf(endpoint, rules));
-  const leases = { files: leaseFiles(paths, endpoint), source: leaseSource(paths, id) };
-  const input = {
-    endpoints: [endpoint],
-    records: [leases.source, networkRecordFile(paths, id)],
-    leases,
-    rules,
-  };
-  if (network.isDefault) return input;
-  if (take && readNetwork(paths, network.name)?.id !== network.id) throw removedMeanwhile(paths, id, network);
-  return { ...input, dns: chooseDns(paths, starting, [endpoint], rules.host.nftables) };
+  const { id, take, resolvers } = starting;
+  const endpoints = chooseEndpoints(paths, starting);
+  const rules = chooseRules(paths, starting.name, starting.ports, endpoints);
+  const named = endpoints.filter(({ network }) => !network.isDefault);
+  const dns = named.length > 0;
+  if (take) {
+    const { container, ports, host } = rules;
+    writeNetworkRecord(paths, id, { endpoints, container, ports, proxied: !host.nftables, dns });
+  }
+  const leases = endpoints.map((endpoint, nth) => ({
+    files: leaseFiles(paths, endpoint),
+    source: leaseSource(paths, id, nth),
+  }));
+  const records = [...leases.map(({ source }) => source), networkRecordFile(paths, id)];
+  const removed = named.find(({ network }) => take && readNetwork(paths, network.name)?.id !== network.id);
+  if (removed !== undefined) throw removedMeanwhile(paths, id, removed.network);
+  const input = { endpoints, records, leases, rules };
+  return dns ? { ...input, dns: chooseDns(paths, { id, resolvers }, endpoints, rules.host.nftables) } : input;
+}
+
+function chooseEndpoints(paths: EnginePaths, starting: Starting): readonly Endpoint[] {
+  const places = starting.places.map((asked) => ({
+    asked,
+    network: findNetwork(paths, asked.network, starting.take),
+  }));
+  // By name and by id, it may be the same one.
+  const twice = places.find(
+    ({ network }, i) => places.findIndex((place) => place.network.id === network.id) < i,
+  );
+  if (twice !== undefined)
+    throw new TsrunError('NETWORK_TWICE', `Cannot use network ${twice.network.name} twice`, {
+      hint: 'give each network once; more names on it are aliases',
+    });
+  return places.map(({ network, asked }, nth) => chooseEndpoint(paths, starting, network, asked, nth));
 }
 
 /** The DNS server of a container on these networks. */
 export function chooseDns(
   paths: EnginePaths,
-  { id, options }: Pick<Connected, 'id' | 'options'>,
+  { id, resolvers }: Pick<Starting, 'id' | 'resolvers'>,
   endpoints: readonly Endpoint[],
   nftables: boolean,
 ): DnsInput {
@@ -124,7 +150,7 @@ export function chooseDns(
   return {
     leases: leasesDirectory(paths.runRoot),
     containerId: id,
-    upstreams: chooseUpstreams(options.dns, host, internal),
+    upstreams: chooseUpstreams(resolvers, host, internal),
     nftables,
   };
 }
@@ -138,8 +164,11 @@ function chooseRules(
   paths: EnginePaths,
   container: string,
   ports: PortChoice,
-  endpoint: Endpoint,
+  endpoints: readonly Endpoint[],
 ): RulesInput {
+  // Ports lead to the network that the default route leaves by.
+  const published = endpoints.find(({ network }) => !network.internal) ?? endpoints[0];
+  if (published === undefined) throw new Error(`container ${container} is on no network`);
   const host = readRulesHost();
   const publishes = ports.requests.length + ports.all.length > 0;
   const makesTable = host.nftables && host.rules !== 'current';
@@ -147,20 +176,15 @@ function chooseRules(
   return {
     host,
     container,
-    networks: [endpoint.network],
-    ports: publishPorts(ports, endpoint, others),
-    cables: [endpoint.outside.name],
+    networks: endpoints.map(({ network }) => network),
+    ports: publishPorts(ports, published, others),
+    cables: [published.outside.name],
     others: others.flatMap(recordedElements),
   };
 }
 
-function recordOf(endpoint: Endpoint, { host, container, ports }: RulesInput): NetworkRecord {
-  const dns = !endpoint.network.isDefault;
-  return { endpoints: [endpoint], container, ports, proxied: !host.nftables, dns };
-}
-
 /** removeNetwork says who looks first. What this process made again of the network goes. */
-function removedMeanwhile(paths: EnginePaths, id: ContainerId, network: Network): TsrunError {
+function removedMeanwhile(paths: EnginePaths, id: ContainerId, network: Endpoint['network']): TsrunError {
   releaseLeases(paths.runRoot, id);
   try {
     rmdirSync(networkLeases(paths.runRoot, network));
@@ -197,31 +221,36 @@ function findNetwork(paths: EnginePaths, name: string, make: boolean): Network {
   const network = readNetwork(paths, name);
   if (network !== undefined) return network;
   if (name === DEFAULT_NETWORK) return draftDefaultNetwork(paths);
-  throw noSuchNetwork(name);
+  const found = matchNetwork(listNetworks(paths), name);
+  if (found === undefined) throw noSuchNetwork(name);
+  return found;
 }
 
 /** A place on the network: takes an address of each of its subnets that the host can use. Throws BAD_ADDRESS, ADDRESS_IN_USE, NO_IPV6 … */
 export function chooseEndpoint(
   paths: EnginePaths,
-  { id, name, options, ipv6, take, nth = 0 }: Connected,
+  { id, name, hostname, ipv6, take }: Connected,
   network: Network,
+  { ip, ip6, macAddress, aliases }: EndpointOptions,
+  nth: number,
 ): Endpoint {
+  const names = [...new Set([name, ...aliases, id.slice(0, 12), hostname])];
   const source = take ? leaseSource(paths, id, nth) : undefined;
   if (source !== undefined)
     prepareLease(paths.runRoot, network, source, {
       containerId: id,
       network: network.isDefault ? '' : network.name,
-      names: [name, ...options.aliases, id.slice(0, 12)],
+      names,
     });
   const subnets = network.subnets.map((subnet) => ({ subnet, family: familyOf(subnet.subnet) }));
   const usable = subnets.filter(({ family }) => family !== AF_INET6 || ipv6.available);
   checkAsked(
     network,
-    options,
+    [ip, ip6],
     usable.map(({ family }) => family),
   );
   const addresses = usable.map(({ subnet, family }) => {
-    const asked = family === AF_INET6 ? options.ip6 : options.ip;
+    const asked = family === AF_INET6 ? ip6 : ip;
     return { subnet, address: chooseAddress(paths.runRoot, network, subnet, asked, source) };
   });
   const [first] = addresses;
@@ -241,8 +270,15 @@ export function chooseEndpoint(
     },
     inside: `eth${nth}`,
     outside: outsideEnd(id, nth),
-    mac: options.macAddress ?? macOf(first.address),
+    mac: macAddress ?? macOf(first.address),
     addresses: addresses.map(({ subnet, address }) => endpointAddress(address, subnet)),
+    asked: {
+      aliases,
+      ...(ip === undefined ? {} : { ip }),
+      ...(ip6 === undefined ? {} : { ip6 }),
+      ...(macAddress === undefined ? {} : { macAddress }),
+    },
+    names,
   };
 }
 
@@ -253,8 +289,12 @@ function endpointAddress(
   return { address: formatAddress(address), prefix: Number(subnet.split('/')[1]), gateway };
 }
 
-function checkAsked(network: Network, { ip, ip6 }: NetworkOptions, families: readonly Family[]): void {
-  for (const text of [ip, ip6]) {
+function checkAsked(
+  network: Network,
+  asked: readonly (string | undefined)[],
+  families: readonly Family[],
+): void {
+  for (const text of asked) {
     const address = text === undefined ? undefined : parseAddress(text);
     if (address === undefined || families.includes(address.family)) continue;
     throw new TsrunError(

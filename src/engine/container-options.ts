@@ -1,4 +1,5 @@
 /** What a user can ask of a container, parsed; the command line and the API both end up here. */
+import type { EndpointOptions } from '../network/endpoint.ts';
 import type { HostEntry } from '../network/hosts.ts';
 import type { ContainerPort } from '../network/published-port.ts';
 import type { ResolverOptions } from '../network/resolv-conf.ts';
@@ -70,13 +71,16 @@ export type NetworkMode =
   | { readonly kind: 'container'; readonly container: string }
   | { readonly kind: 'network'; readonly name: string };
 
-export interface NetworkOptions extends ResolverOptions {
+/** A place on a network, which is given by name or id. */
+export interface NetworkPlace extends EndpointOptions {
+  readonly network: string;
+}
+
+/** Those of EndpointOptions are for the network of `mode`. */
+export interface NetworkOptions extends ResolverOptions, EndpointOptions {
   readonly mode: NetworkMode;
+  /** Places on more networks, when that one is a network. */
+  readonly more: readonly NetworkPlace[];
   /** More lines for /etc/hosts. */
   readonly hosts: readonly HostEntry[];
-  readonly ip?: string;
-  readonly ip6?: string;
-  readonly macAddress?: string;
-  /** More names on its network. */
-  readonly aliases: readonly string[];
 }

@@ -16,7 +16,7 @@ import { chooseSysctls } from '../security/sysctls.ts';
 import type { ContainerDefaults } from '../spec/image.ts';
 import type { LinuxSpec, MountSpec, NamespaceSpec, RuntimeSpec } from '../spec/runtime.ts';
 import { engineFileMounts, sharedFileMounts } from './container-files.ts';
-import type { ContainerOptions, NetworkMode } from './container-options.ts';
+import type { ContainerOptions, NetworkOptions } from './container-options.ts';
 import { findDevices, readHostDevices } from './host-devices.ts';
 import type { NetworkPeer } from './network-peer.ts';
 import { chooseResources } from './resource-options.ts';
@@ -176,7 +176,7 @@ function chooseLinux({ id, options, host, peer }: SpecInput): LinuxSpec {
       };
   return {
     namespaces: [...kinds.map((type) => ({ type })), ...network],
-    sysctl: { ...interfaceSysctls(kind, host), ...chooseSysctls(options.sysctls, own) },
+    sysctl: { ...interfaceSysctls(options.network, host), ...chooseSysctls(options.sysctls, own) },
     cgroupsPath: [...(options.cgroupParent === undefined ? [] : [options.cgroupParent]), `tsrun-${id}`].join(
       '/',
     ),
@@ -187,11 +187,14 @@ function chooseLinux({ id, options, host, peer }: SpecInput): LinuxSpec {
 
 /**
  * No other container may make itself the router of this one; and every address works from the first moment. `default` is what
- * an interface begins with that a running container gets (network connect); eth0 may be there before it is written.
+ * an interface begins with that a running container gets (network connect); the first ones may be there before it is written.
  */
-function interfaceSysctls(kind: NetworkMode['kind'], { ipv6 }: HostFacts): Readonly<Record<string, string>> {
+function interfaceSysctls(
+  { mode: { kind }, more }: NetworkOptions,
+  { ipv6 }: HostFacts,
+): Readonly<Record<string, string>> {
   if ((kind !== 'network' && kind !== 'none') || !ipv6.available) return {};
-  const links = kind === 'network' ? ['default', 'eth0'] : ['default'];
+  const links = ['default', ...(kind === 'network' ? ['eth0', ...more.map((_, i) => `eth${i + 1}`)] : [])];
   const names = links.flatMap((link) => [`${link}/accept_ra`, `${link}/accept_dad`]);
   return Object.fromEntries(names.map((name) => [`net/ipv6/conf/${name}`, '0']));
 }

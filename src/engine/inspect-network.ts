@@ -1,6 +1,7 @@
 /** A network as `docker network inspect` shows it. */
 import type { Network } from '../network/network.ts';
 import { listContainers } from './container-store.ts';
+import { endpointId } from './describe-network.ts';
 import { readNetworkRecord } from './network-record.ts';
 import type { AnyNetwork } from './networks.ts';
 import type { EnginePaths } from './paths.ts';
@@ -56,6 +57,7 @@ function containersOn(paths: EnginePaths, network: Network): Readonly<Record<str
       };
       const fields = {
         Name: record.name,
+        EndpointID: endpointId(record.id, network.id),
         MacAddress: endpoint.mac,
         IPv4Address: address(false),
         IPv6Address: address(true),

@@ -7,7 +7,7 @@ import { setLinkUp } from '../kernel/rtnetlink.ts';
 import { TsrunError } from '../lib/errors.ts';
 import { readFileIfThere } from '../lib/files.ts';
 import { addressMessage, cableMessage, waysOut } from '../network/cable.ts';
-import type { Endpoint } from '../network/endpoint.ts';
+import type { Endpoint, EndpointOptions } from '../network/endpoint.ts';
 import { readIpv6Host } from '../network/ipv6-host.ts';
 import { parseLease } from '../network/lease-format.ts';
 import type { Network } from '../network/network.ts';
@@ -17,7 +17,6 @@ import { makeNetworkRules, readRulesHost } from '../network/rules-host.ts';
 import { launch } from '../runtime/launch.ts';
 import { rewriteResolvConf } from './container-files.ts';
 import { chooseDns, chooseEndpoint, leaseFiles, pullCable } from './container-network.ts';
-import type { NetworkOptions } from './container-options.ts';
 import { recordedElements, unpublishPorts } from './container-ports.ts';
 import type { Container } from './container-store.ts';
 import { ensureBridge } from './network-bridge.ts';
@@ -32,7 +31,7 @@ import { lockNetworks } from './network-store.ts';
 import { containerDir, type EnginePaths } from './paths.ts';
 
 /** What `network connect` can ask for. */
-export type JoinOptions = Pick<NetworkOptions, 'aliases' | 'ip' | 'ip6'>;
+export type JoinOptions = Omit<EndpointOptions, 'macAddress'>;
 
 /** Throws ALREADY_CONNECTED, CANNOT_CONNECT, or what is wrong with an address; the container is as before then. */
 export function joinNetwork(
@@ -59,12 +58,13 @@ export function joinNetwork(
     {
       id: record.id,
       name: record.name,
-      options: { ...record.network, ...options },
+      hostname: record.spec.hostname ?? '',
       ipv6: readIpv6Host(),
       take: true,
-      nth: freeNumber(endpoints),
     },
     network,
+    options,
+    freeNumber(endpoints),
   );
   try {
     makeNetworkRules(network, listNetworkRecords(paths).flatMap(recordedElements));
@@ -90,7 +90,7 @@ function startDns(
   endpoints: NetworkRecord['endpoints'],
 ): void {
   if (state.status !== 'running') throw new Error(`container ${record.name} does not run`);
-  const asked = { id: record.id, options: record.network };
+  const asked = { id: record.id, resolvers: record.network.dns };
   const dns = chooseDns(paths, asked, endpoints, readRulesHost().nftables);
   launch(planLateDns(dns, state.process), realDoor, `start a DNS server for container ${record.name}`);
 }

@@ -16,7 +16,7 @@ export interface NetworkRecord extends ContainerPorts {
 export const networkRecordFile = (paths: EnginePaths, id: ContainerId): HostPath =>
   hostPath(`${runDir(paths, id)}/network.json`);
 
-/** The file that leases are links to: one for the start, and one for each network that is joined later. */
+/** The file that leases are links to: one for each network. */
 export const leaseSource = (paths: EnginePaths, id: ContainerId, nth = 0): HostPath =>
   hostPath(`${runDir(paths, id)}/lease${nth === 0 ? '' : `.${nth}`}`);
 

@@ -45,6 +45,24 @@ export function noSuchNetwork(nameOrId: string, exitCode: number = EXIT_ENGINE):
   });
 }
 
+/** By name, id, or the beginning of an id that only one has. Throws AMBIGUOUS_ID. */
+export function matchNetwork<T extends { readonly id: string; readonly name: string }>(
+  networks: readonly T[],
+  nameOrId: string,
+): T | undefined {
+  const exact = networks.find(({ name, id }) => name === nameOrId || id === nameOrId);
+  if (exact !== undefined) return exact;
+  const [only, another] = /^[0-9a-f]+$/.test(nameOrId)
+    ? networks.filter(({ id }) => id.startsWith(nameOrId))
+    : [];
+  if (another === undefined) return only;
+  throw new TsrunError(
+    'AMBIGUOUS_ID',
+    `Cannot tell which network ${nameOrId} is: several ids begin with it`,
+    { hint: 'give more of the id, or the name', exitCode: 1 },
+  );
+}
+
 /** In no order. */
 export function listNetworks(paths: EnginePaths): readonly Network[] {
   return namesIn(networksDirectory(paths))

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { TsrunError } from '../lib/errors.ts';
 import type { Network } from '../network/network.ts';
-import { defaultNetwork, listNetworks, noSuchNetwork } from './network-store.ts';
+import { defaultNetwork, listNetworks, matchNetwork, noSuchNetwork } from './network-store.ts';
 import type { EnginePaths } from './paths.ts';
 
 export interface AnyNetwork {
@@ -30,22 +30,8 @@ export function allNetworks(paths: EnginePaths): readonly AnyNetwork[] {
 
 /** By name, id, or the beginning of an id that only one network has. */
 export function findNetwork(paths: EnginePaths, nameOrId: string): AnyNetwork {
-  const networks = allNetworks(paths);
-  const exact = networks.find(({ name, id }) => name === nameOrId || id === nameOrId);
-  if (exact !== undefined) return exact;
-  const [only, another] = /^[0-9a-f]+$/.test(nameOrId)
-    ? networks.filter(({ id }) => id.startsWith(nameOrId))
-    : [];
-  if (only !== undefined && another === undefined) return only;
-  if (only !== undefined)
-    throw new TsrunError(
-      'AMBIGUOUS_ID',
-      `Cannot tell which network ${nameOrId} is: several ids begin with it`,
-      {
-        hint: 'give more of the id, or the name',
-        exitCode: 1,
-      },
-    );
+  const found = matchNetwork(allNetworks(paths), nameOrId);
+  if (found !== undefined) return found;
   throw noSuchNetwork(nameOrId, 1);
 }
 

@@ -89,7 +89,9 @@ function inUse(paths: EnginePaths, network: Network): TsrunError {
 export function pruneNetworks(paths: EnginePaths, matches: (network: Network) => boolean): readonly string[] {
   const needed = new Set(
     listContainers(paths).flatMap(({ record: { network } }) =>
-      network.mode.kind === 'network' ? [network.mode.name] : [],
+      network.mode.kind === 'network'
+        ? [network.mode.name, ...network.more.map((place) => place.network)]
+        : [],
     ),
   );
   return listNetworks(paths)

@@ -69,7 +69,7 @@ export async function prepareContainer(
       createdAtMs: Date.now(),
       autoRemove: options.remove,
       cgroups: draftCgroups(draft),
-      network: networkOnRecord(draft),
+      network: networkOnRecord(draft, network),
       ports: { publish: options.ports.publish, exposed: exposedOf(draft) },
       spec,
     });
@@ -151,8 +151,9 @@ async function connect(
   return connectContainer(paths, {
     id,
     name,
-    network: mode.name,
-    options: options.network,
+    hostname: draft.spec.hostname ?? '',
+    places: [{ ...options.network, network: mode.name }, ...options.network.more],
+    resolvers: options.network.dns,
     ports,
     ipv6,
     take,
@@ -168,7 +169,17 @@ function filesInput({ spec, options }: ContainerDraft, network: Connection | und
   return { hostname: spec.hostname ?? '', options: options.network, endpoints: network?.endpoints ?? [] };
 }
 
-/** A name can be another's later; the id cannot. */
-function networkOnRecord({ options: { network }, peer }: ContainerDraft): NetworkOptions {
-  return peer === undefined ? network : { ...network, mode: { kind: 'container', container: peer.id } };
+/** A container by its id, for its name can be another's later; a network by its name, which others look for. */
+function networkOnRecord(
+  { options: { network }, peer }: ContainerDraft,
+  connection: Connection | undefined,
+): NetworkOptions {
+  if (peer !== undefined) return { ...network, mode: { kind: 'container', container: peer.id } };
+  const [first, ...more] = connection?.endpoints ?? [];
+  if (first === undefined) return network;
+  return {
+    ...network,
+    mode: { kind: 'network', name: first.network.name },
+    more: more.map((endpoint) => ({ ...endpoint.asked, network: endpoint.network.name })),
+  };
 }

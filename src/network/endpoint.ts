@@ -10,6 +10,15 @@ export interface EndpointAddress {
   readonly gateway: string;
 }
 
+/** What can be asked of a place on a network. */
+export interface EndpointOptions {
+  readonly ip?: string;
+  readonly ip6?: string;
+  readonly macAddress?: string;
+  /** More names on the network. */
+  readonly aliases: readonly string[];
+}
+
 /** A cable from the container's network namespace to the bridge of a network. */
 export interface Endpoint {
   readonly network: Pick<Network, 'id' | 'name' | 'bridge' | 'internal' | 'mtu' | 'isDefault'>;
@@ -20,6 +29,9 @@ export interface Endpoint {
   readonly mac: string;
   /** Up to one of each family. */
   readonly addresses: readonly EndpointAddress[];
+  readonly asked: EndpointOptions;
+  /** By which others find it: its own, aliases, short id and host name, each once. On the default network nobody asks. */
+  readonly names: readonly string[];
 }
 
 /** Far above what the kernel counts up to, so that no other link has the number; all of ours are less than 2^31. */
@@ -41,9 +53,11 @@ export const insideIndex = (nth: number): number => FIRST_INSIDE_INDEX + nth;
  * together with one for this end: 30 random bits of the container's id, different ones for each endpoint.
  */
 export function outsideEnd(containerId: string, nth: number): Endpoint['outside'] {
-  const bits = Number.parseInt(containerId.slice(nth * 8, nth * 8 + 8), 16) >>> 2;
+  const at = ((nth * 8) % 64) + (nth >> 3);
+  const bits = Number.parseInt(`${containerId}${containerId}`.slice(at, at + 8), 16) >>> 2;
+  const suffix = nth === 0 ? '' : `.${nth}`;
   return {
-    name: nth === 0 ? `tsr${containerId.slice(0, 12)}` : `tsr${containerId.slice(0, 10)}.${nth}`,
+    name: `tsr${containerId.slice(0, 12 - suffix.length)}${suffix}`,
     index: FIRST_OUTSIDE_INDEX + bits,
   };
 }

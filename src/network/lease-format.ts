@@ -11,7 +11,7 @@
 export interface Lease {
   readonly containerId: string;
   readonly network: string;
-  /** The container's name, its aliases, and its short id; each once. */
+  /** The container's name, its aliases, its short id and its host name; each once. */
   readonly names: readonly string[];
 }
 

@@ -17,8 +17,8 @@ export interface NetworkInput {
   readonly endpoints: readonly Endpoint[];
   /** Files that say what has to be undone. */
   readonly records: readonly HostPath[];
-  /** The files that hold the addresses, and the one that they are links to. */
-  readonly leases: { readonly files: readonly HostPath[]; readonly source: HostPath };
+  /** For each endpoint the files that hold its addresses, and the one that they are links to. */
+  readonly leases: readonly { readonly files: readonly HostPath[]; readonly source: HostPath }[];
   /** Left out: nobody is found by name. */
   readonly dns?: DnsInput;
   readonly rules: RulesInput;
@@ -75,7 +75,7 @@ function planLinks({ endpoints, records, leases, dns }: NetworkInput, ipv6: Ipv6
     // Cleanup runs backwards: the address is no longer in use when its file goes.
     cleanup: [
       ...records.map(planRecordRemoval),
-      ...leases.files.map((path) => planLeaseRemoval(path, leases.source)),
+      ...leases.flatMap(({ files, source }) => files.map((path) => planLeaseRemoval(path, source))),
       ...endpoints.flatMap(planAddressRemoval),
     ],
   };

@@ -302,6 +302,8 @@ describe('in a user namespace', () => {
       network,
       inside: 'eth0',
       outside: outsideEnd('cd'.repeat(32), 0),
+      asked: { aliases: [] },
+      names: ['box'],
       mac: '02:42:0a:09:00:02',
       addresses,
     };
@@ -317,7 +319,7 @@ describe('in a user namespace', () => {
         network: {
           endpoints: [endpoint],
           records: [],
-          leases: { files: [], source: hostPath('/run/tsrun/none') },
+          leases: [{ files: [], source: hostPath('/run/tsrun/none') }],
           rules,
         },
       },

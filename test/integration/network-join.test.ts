@@ -1,4 +1,5 @@
 /** `network connect` and `disconnect`: containers that run get and lose a network. */
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -102,6 +103,83 @@ test.each(['bridge', 'none'])(
     expect(await web.ask(reaches('db'))).toBe('yes\n');
   },
 );
+
+test('a container starts on several networks, each with its own names and address, and is shown as Docker shows it', async () => {
+  await using _inner = await network('--internal', 'inner');
+  await using _front = await network('--subnet', '10.89.0.0/24', 'front');
+  await using db = await start('db', '--network', 'inner');
+  await using peer = await start('peer', '--network', 'front');
+  const [{ Id: front }] = JSON.parse(await tsrun.ok('network', 'inspect', 'front'));
+  {
+    await using web = await start(
+      'web',
+      ...['--hostname', 'web.example', '--network', 'inner', '--network-alias', 'www'],
+      ...[
+        '--network',
+        `name=${front.slice(0, 12)},alias=api,alias=v1,ip=10.89.0.77,mac-address=02:42:00:00:00:77`,
+      ],
+      ...['-p', '127.0.0.1:8085:80'],
+    );
+    for (const name of ['db', 'db.inner', 'peer.front'])
+      expect(await web.ask(reaches(name)), name).toBe('yes\n');
+    for (const name of ['web', 'www', 'web.example']) expect(await db.ask(reaches(name)), name).toBe('yes\n');
+    for (const name of ['api', 'v1', 'web']) expect(await peer.ask(reaches(name)), name).toBe('yes\n');
+    expect(await db.ask(reaches('api'))).toBe('no\n');
+    expect((await web.ask("ip route | awk '/^default/ { print $5 }'")).trim()).toBe('eth1');
+    expect(await web.ask('cat /proc/sys/net/ipv6/conf/eth1/accept_ra')).toBe('0\n');
+    expect(await web.ask('nc -l -p 80 -e echo hello & sleep 0; echo')).toBe('\n');
+    await expect
+      .poll(() => spawnSync('bash', ['-c', 'cat </dev/tcp/127.0.0.1/8085'], { encoding: 'utf8' }).stdout)
+      .toBe('hello\n');
+    const [shown] = JSON.parse(await tsrun.ok('inspect', 'web'));
+    expect(shown.HostConfig.NetworkMode).toBe('inner');
+    const { inner, ...others } = shown.NetworkSettings.Networks;
+    expect(others).toEqual({
+      front: {
+        IPAMConfig: { IPv4Address: '10.89.0.77' },
+        Links: null,
+        Aliases: ['api', 'v1'],
+        DriverOpts: null,
+        NetworkID: front,
+        EndpointID: expect.stringMatching(/^[0-9a-f]{64}$/),
+        MacAddress: '02:42:00:00:00:77',
+        Gateway: '10.89.0.1',
+        IPAddress: '10.89.0.77',
+        IPPrefixLen: 24,
+        IPv6Gateway: '',
+        GlobalIPv6Address: '',
+        GlobalIPv6PrefixLen: 0,
+        DNSNames: ['web', 'api', 'v1', shown.Id.slice(0, 12), 'web.example'],
+      },
+    });
+    expect(inner).toMatchObject({ IPAMConfig: null, Aliases: ['www'], Gateway: '' });
+    const [{ Containers }] = JSON.parse(await tsrun.ok('network', 'inspect', 'inner'));
+    expect(Containers[shown.Id].EndpointID).toBe(inner.EndpointID);
+    expect(inner.EndpointID).not.toBe(others.front.EndpointID);
+    await tsrun.ok('network', 'disconnect', 'inner', 'web');
+  }
+  for (const name of ['web', 'api']) expect(await peer.ask(reaches(name))).toBe('no\n');
+});
+
+test('a network that is given twice, by name and by id, is refused, and nothing of the container is left', async () => {
+  await using _front = await network('front');
+  const [{ Id }] = JSON.parse(await tsrun.ok('network', 'inspect', 'front'));
+  const flags = ['--network', 'front', '--network', Id.slice(0, 10)];
+  const twice = await tsrun.run('run', '--rm', ...flags, 'busybox', 'true');
+  expect([twice.code, twice.stderr]).toEqual([
+    125,
+    expect.stringContaining('Cannot use network front twice'),
+  ]);
+  // The address on the first one was taken by then.
+  const second = ['--network', 'front', '--network', 'name=back,ip=192.0.2.1'];
+  await using _back = await network('back');
+  const wrong = await tsrun.run('run', '--rm', ...second, 'busybox', 'true');
+  expect([wrong.code, wrong.stderr]).toEqual([
+    125,
+    expect.stringContaining('Cannot use the address 192.0.2.1 on network back'),
+  ]);
+  expect(readdirSync(join(tsrun.runRoot, 'networks', Id))).toEqual([]);
+});
 
 test('the default route moves to the next network that leads out', async () => {
   await using _front = await network('front');

@@ -8,6 +8,7 @@ export const NO_NETWORK: NetworkOptions = {
   dnsSearch: [],
   dnsOptions: [],
   aliases: [],
+  more: [],
 };
 
 export const DEFAULT_OPTIONS: ContainerOptions = {

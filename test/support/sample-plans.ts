@@ -164,6 +164,8 @@ const ENDPOINT: Endpoint = {
   network: NETWORK,
   inside: 'eth0',
   outside: outsideEnd('fedcba9876543210', 0),
+  asked: { aliases: [] },
+  names: ['box'],
   mac: '02:42:ac:11:00:02',
   addresses: [
     { address: '172.17.0.2', prefix: 16, gateway: '172.17.0.1' },
@@ -197,7 +199,7 @@ function connected(
   const input: NetworkInput = {
     endpoints,
     records: ['lease', 'network.json'].map((file) => hostPath(`/run/tsrun/ID/${file}`)),
-    leases: { files: leases, source: hostPath('/run/tsrun/ID/lease') },
+    leases: [{ files: leases, source: hostPath('/run/tsrun/ID/lease') }],
     rules,
     ...(dns === undefined ? {} : { dns }),
   };

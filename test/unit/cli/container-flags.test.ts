@@ -156,3 +156,34 @@ test('--cgroup-parent is passed on, the empty one is none', () => {
   expect(options(['--cgroup-parent', '/a/b', 'i']).cgroupParent).toBe('/a/b');
   expect(options(['--cgroup-parent', '', 'i'])).not.toHaveProperty('cgroupParent');
 });
+
+describe('--network', () => {
+  test('can be given for several networks, each with what is asked of it', () => {
+    const flags = ['--network', 'front', '--ip', '10.0.0.5', '--network-alias', 'www'];
+    const more = 'name=back,alias=db,alias=sql,ip6=FD00::5,mac-address=02-42-0A-00-00-05';
+    expect(options([...flags, '--network', more, '--network', 'bridge', 'i']).network).toMatchObject({
+      mode: { kind: 'network', name: 'front' },
+      ip: '10.0.0.5',
+      aliases: ['www'],
+      more: [
+        { network: 'back', aliases: ['db', 'sql'], ip6: 'fd00::5', macAddress: '02:42:0a:00:00:05' },
+        { network: 'bridge', aliases: [] },
+      ],
+    });
+  });
+
+  test.each([
+    [['--network', 'a', '--network', 'host'], 'cannot be used with any other network'],
+    [['--network', 'none', '--network', 'a'], 'cannot be used with any other network'],
+    [['--network', 'name=a,ip=10.0.0.1', '--ip', '10.0.0.2'], '--ip and the same in --network'],
+    [['--network', 'name=a,alias=x', '--network-alias', 'y'], '--network-alias and the same'],
+    [['--network', 'alias=x'], 'does not say name=NETWORK'],
+    [['--network', 'name=a,colour=red'], 'not "colour=red"'],
+    [['--network', 'name=a,ip='], 'not "ip="'],
+    [['--network', 'name=a,ip=fd00::1'], '--ip takes an IPv4 address'],
+    [['--network', 'name=host,ip=10.0.0.1'], '--ip cannot be used with --network name=host'],
+    [['--network', 'a', '--network', 'name=bridge,alias=x'], '--network-alias needs --network'],
+  ])('%j is refused', (flags, message) => {
+    expect(() => options([...flags, 'i'])).toThrow(message);
+  });
+});
