@@ -27,6 +27,19 @@ function containerSuite(name: string) {
   };
 }
 
+/** Any runtime against the specification: it stands alone, see docs/conformance-spec.md. */
+const conformanceSuite = {
+  test: {
+    name: 'conformance',
+    include: ['test/conformance/*.test.ts'],
+    pool: 'forks' as const,
+    execArgv: node,
+    fileParallelism: false,
+    testTimeout: 60_000 * SLOWNESS,
+    hookTimeout: 60_000 * SLOWNESS,
+  },
+};
+
 export default defineConfig({
   test: {
     projects: [
@@ -35,6 +48,7 @@ export default defineConfig({
       plainSuite('native'),
       containerSuite('integration'),
       containerSuite('vm'),
+      conformanceSuite,
     ],
   },
 });

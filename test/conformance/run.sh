@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# The suite of the OCI runtime specification against one runtime, in namespaces of its own: whatever the runtime leaves of
+# mounts, processes and links goes with them. Further arguments are vitest's, such as the name of a file.
+#   RUNTIME=runc  npm run conformance:spec            a program, with its global options; without it, our tsrun-oci
+#   CGROUPS=v1    npm run conformance:spec            shows the runtime only version 1, on a host that has both
+#   SPEC=DIR      npm run conformance:spec coverage   which sentences of that checkout of the specification have no test
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+if [ "${1:-}" = coverage ]; then
+  : "${SPEC:?names a checkout of the specification}"
+  exec node_modules/node/bin/node --disable-warning=ExperimentalWarning test/conformance/coverage.ts "$SPEC"
+fi
+if [ -z "${CONFORMANCE_ISOLATED:-}" ]; then
+  exec env CONFORMANCE_ISOLATED=1 \
+    unshare --mount --net --pid --fork --kill-child --mount-proc bash test/conformance/run.sh "$@"
+fi
+
+# A fresh mount of every v1 hierarchy that the host uses, and none of version 2.
+show_only_cgroup_v1() {
+  local names
+  mount -t tmpfs -o mode=755 cgroups /sys/fs/cgroup
+  while IFS=: read -r _ names _; do
+    [ -n "$names" ] || continue
+    mkdir "/sys/fs/cgroup/${names#name=}"
+    mount -t cgroup -o "$names" cgroup "/sys/fs/cgroup/${names#name=}"
+  done </proc/self/cgroup
+}
+
+# As where systemd is process 1. Nothing gets out of here: only what is mounted in here is shared with anybody.
+mount --make-rshared /
+[ "${CGROUPS:-}" != v1 ] || show_only_cgroup_v1
+ip link set lo up
+# As a child, so that this shell stays process 1 here and reaps what containers leave.
+node_modules/node/bin/node --disable-warning=ExperimentalWarning node_modules/vitest/vitest.mjs run \
+  --project conformance "$@" </dev/null
