@@ -157,6 +157,19 @@ clause('The value of `path` MUST resolve in the runtime namespace.', 'it does no
 });
 
 clause(
+  'The value of `path` MUST resolve in the container namespace.',
+  'it does only on the host',
+  async (box) => {
+    const log = new HookLog(box);
+    const container = box.container((config) => {
+      config.hooks = { startContainer: [log.hook('createRuntime', '', 'on-the-host')] };
+    });
+    await error(container.create().then(() => container.start()));
+    expect(log.order()).toEqual([]);
+  },
+);
+
+clause(
   '`hooks` (object, OPTIONAL) MAY contain any of the following properties:',
   'args is no array',
   async (box) => {

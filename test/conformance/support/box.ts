@@ -17,11 +17,14 @@ const MARK = 'CONFORMANCE_BOX';
 const BUSYBOX = process.env.BUSYBOX ?? '/bin/busybox';
 const APPLETS = execFileSync(BUSYBOX, ['--list'], { encoding: 'utf8' }).trim().split('\n');
 
+/** Two runs at once, each in its own pid namespace, must not meet in a cgroup. */
+const RUN = process.env.CONFORMANCE_RUN ?? process.ppid;
+
 let boxes = 0;
 
 export class Box {
   /** Also in every container's ID and cgroup. */
-  readonly name = `conformance-${process.pid}-${++boxes}`;
+  readonly name = `conformance-${RUN}-${process.pid}-${++boxes}`;
   readonly directory: string;
   readonly #context: TestContext;
   readonly #containers: Container[] = [];
