@@ -82,7 +82,7 @@ function resolveOf({ destination }: MountSpec, fstype: string): number {
 
 function planFilesystem(mount: MountSpec, options: MountOptions): readonly Op[] {
   const { destination } = mount;
-  const fstype = mount.type === 'cgroup' ? 'cgroup2' : (mount.type ?? '');
+  const fstype = mount.type ?? '';
   if (fstype === '')
     throw new TsrunError(
       'BAD_MOUNT',

@@ -30,7 +30,8 @@ import { type ContainerIdentity, chooseListener, planConnection } from '../secur
 import { planSysctls } from '../security/plan-sysctls.ts';
 import type { SeccompProgram } from '../security/seccomp-compile.ts';
 import { sysctlNamespaces } from '../security/sysctls.ts';
-import type { LinuxSpec, MountSpec, RuntimeSpec } from '../spec/runtime.ts';
+import type { RuntimeSpec } from '../spec/runtime.ts';
+import { cgroupMounts } from './cgroup-mounts.ts';
 import { group } from './op-group.ts';
 import {
   type HookStates,
@@ -129,10 +130,14 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     input.everyCgroup ? 'all' : 'limited',
   );
   const { links, rules } = input.network ?? {};
-  const mounts = planMounts(
-    spec.mounts.map((mount) => sharedCgroups(mount, linux, host)),
-    bindContext(input),
+  const specMounts = spec.mounts.flatMap((mount) =>
+    cgroupMounts(mount, linux, host.cgroup, input.everyCgroup ?? false),
   );
+  // Its own cgroups are not there yet.
+  const ownCgroups = new Set(
+    specMounts.filter((one) => !spec.mounts.includes(one)).map(({ source }) => source),
+  );
+  const mounts = planMounts(specMounts, bindContext(input, ownCgroups));
   const listener = chooseListener(linux.seccomp, input.identity);
   const terminal = process.terminal;
   const waits = input.detached === 'waiting';
@@ -366,21 +371,14 @@ function planInput({ spec, interactive }: PlanInput): readonly Op[] {
   ];
 }
 
-/**
- * In the first cgroup namespace, cgroup2 takes the options of its newest mount: one for the container would take nsdelegate
- * and memory_recursiveprot from the host (kernel/cgroup/cgroup.c, apply_cgroup_root_flags). There the host's is bound instead.
- */
-function sharedCgroups(mount: MountSpec, linux: LinuxSpec, { cgroup }: HostFacts): MountSpec {
-  const isCgroup = mount.type === 'cgroup' || mount.type === 'cgroup2';
-  if (!isCgroup || ns.hasNamespace(linux, 'cgroup') || cgroup.v2Mount === undefined) return mount;
-  return { ...mount, type: 'bind', source: cgroup.v2Mount, options: ['bind', ...(mount.options ?? [])] };
-}
-
-function bindContext({ spec: { linux }, sourceType }: PlanInput): BindContext {
+function bindContext(
+  { spec: { linux }, sourceType }: PlanInput,
+  directories: ReadonlySet<string | undefined>,
+): BindContext {
   const { rootfsPropagation = 'private', uidMappings = [], gidMappings = [] } = linux;
   const own = { uidMappings, gidMappings };
   return {
-    sourceType,
+    sourceType: (path) => (directories.has(path) ? 'directory' : sourceType(path)),
     userNamespace: ns.hasNamespace(linux, 'user')
       ? ns.makesNamespace(linux, 'user')
         ? own
