@@ -13,12 +13,13 @@ node=node_modules/node/bin/node
 "$node" scripts/bundle.ts "$new"
 install -m 755 native/build/libtsrun.so native/build/tsrun-exec "$new"
 install -m 755 -D native/build/tsrun "$new/bin/tsrun"
+install -m 755 native/build/tsrun "$new/bin/tsrun-oci"
 
 rm -rf dist
 mv "$new" dist
 # The code cache holds the functions that one command called: a container that was run, which only root can; for
 # others the help of `run`. In a network namespace of its own: its bridge shall not stay on this machine.
-write_cache() { "$node" --disable-warning=ExperimentalWarning scripts/write-code-cache.ts dist "$@"; }
+write_cache() { "$node" --disable-warning=ExperimentalWarning scripts/write-code-cache.ts "$@"; }
 write_cache_of_run() {
   local work status=0
   work=$(mktemp -d)
@@ -29,9 +30,23 @@ write_cache_of_run() {
   export -f write_cache
   export node
   # The first container on a network calls what the others do not.
-  unshare --net -- bash -c 'dist/bin/tsrun run --rm warm-up true && write_cache run --rm warm-up true' 2>/dev/null || status=$?
+  unshare --net -- bash -c 'dist/bin/tsrun run --rm warm-up true && write_cache dist/main.cjs run --rm warm-up true' 2>/dev/null || status=$?
   rm -rf "$work"
   return $status
 }
-if [ "$(id -u)" = 0 ]; then write_cache_of_run; else write_cache run --help >/dev/null; fi
+# The verbs that engines call for one container, each cache with what the ones before it held.
+write_cache_of_oci() {
+  local bundle status=0
+  bundle=$(mktemp -d)
+  oci() { write_cache dist/oci.cjs --root "$bundle/root" "$@" </dev/null >/dev/null; }
+  mkdir -p "$bundle/rootfs/bin"
+  cp "$(command -v busybox)" "$bundle/rootfs/bin/sh"
+  dist/bin/tsrun-oci spec --bundle "$bundle"
+  sed -i 's/"terminal": true/"terminal": false/' "$bundle/config.json"
+  { oci create --bundle "$bundle" warm-up && oci state warm-up && oci kill warm-up CONT && oci exec warm-up sh -c true && oci start warm-up; } || status=$?
+  oci delete --force warm-up
+  rm -rf "$bundle"
+  return $status
+}
+if [ "$(id -u)" = 0 ]; then write_cache_of_run && write_cache_of_oci; else write_cache dist/main.cjs run --help >/dev/null; fi
 echo "build: dist/ is $(du -sh --apparent-size dist | cut -f1), of that $(du -sh --apparent-size dist/main.cache | cut -f1) code cache"

@@ -1,4 +1,4 @@
 /** Where the installed tsrun starts: dist/tsrun.cjs. */
 import { runBundle } from './bundle-loader.ts';
 
-runBundle(__dirname, require);
+runBundle(`${__dirname}/main.cjs`, require);

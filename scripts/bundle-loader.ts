@@ -8,10 +8,10 @@ import { dirname, resolve } from 'node:path';
 import { Script } from 'node:vm';
 
 /**
- * Runs main.cjs in `directory`, and returns the files that it and the chunks have loaded so far, by name. `require` is Node's,
+ * Runs the file `main` of the bundle, and returns the files that it and the chunks have loaded so far, by name. `require` is Node's,
  * for what is not in the bundle.
  */
-export function runBundle(directory: string, require: NodeJS.Require): ReadonlyMap<string, Script> {
+export function runBundle(main: string, require: NodeJS.Require): ReadonlyMap<string, Script> {
   const scripts = new Map<string, Script>();
   const modules = new Map<string, { readonly exports: unknown }>();
   const load = (filename: string): unknown => {
@@ -26,7 +26,7 @@ export function runBundle(directory: string, require: NodeJS.Require): ReadonlyM
     script.runInThisContext()(module.exports, requireFromHere, module, filename, here);
     return module.exports;
   };
-  load(`${directory}/main.cjs`);
+  load(main);
   return scripts;
 }
 

@@ -1,40 +1,53 @@
 /**
- * node bundle.ts DIRECTORY makes CommonJS of the sources: tsrun.cjs, which is started; main.cjs, all that `tsrun run`
- * calls; and chunks/, what other commands and rarer ways of `run` load when they are called. Node starts CommonJS without
- * its loader for ES modules, and what V8 is given costs time whether it is called or not.
+ * node bundle.ts DIRECTORY makes CommonJS of the sources. For `tsrun`: tsrun.cjs, which is started; main.cjs, all that `tsrun run`
+ * calls; and chunks/, what other commands and rarer ways of `run` load when they are called. For `tsrun-oci` the same: tsrun-oci.cjs,
+ * oci.cjs with all that engines call, oci-chunks/. Node starts CommonJS without its loader for ES modules, and what V8 is given
+ * costs time whether it is called or not.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type OutputOptions, rolldown } from 'rolldown';
 
 const REPOSITORY = join(import.meta.dirname, '..');
-const START = join(REPOSITORY, 'scripts/bundle-entry.ts');
 /** Files that are one, with all that they import other than by a call of import(); what is in the first is not in the second. */
-const WHOLE: Readonly<Record<string, readonly string[]>> = {
+type Wholes = Readonly<Record<string, readonly string[]>>;
+
+const TSRUN: Wholes = {
   // What every usual run imports by a call of import() belongs to it.
   main: ['src/cli/main.ts', 'src/cli/run.ts', 'src/security/seccomp-default-program.gen.ts'],
   network: ['src/engine/container-network.ts'],
+};
+const TSRUN_OCI: Wholes = {
+  oci: ['main', 'create', 'delete', 'exec', 'kill', 'run', 'start', 'state'].map(
+    (verb) => `src/cli/oci/${verb}.ts`,
+  ),
 };
 
 const [directory] = process.argv.slice(2);
 if (directory === undefined) throw new Error('usage: bundle.ts DIRECTORY');
 
-await bundle(START, directory, { entryFileNames: 'tsrun.cjs' });
-await bundle(join(REPOSITORY, 'src/cli/main.ts'), directory, {
-  entryFileNames: 'main.cjs',
-  chunkFileNames: 'chunks/[name].cjs',
-  codeSplitting: {
-    includeDependenciesRecursively: false,
-    groups: Object.entries(WHOLE).map(([name, files]) => ({
-      debugName: name,
-      name: (id, graph) => (imported(files, (of) => graph.getModuleInfo(of)).has(id) ? name : null),
-    })),
-  },
-});
+await bundle('scripts/bundle-entry.ts', directory, { entryFileNames: 'tsrun.cjs' });
+await bundle('src/cli/main.ts', directory, splitting('main.cjs', 'chunks', TSRUN));
+await bundle('scripts/bundle-entry-oci.ts', directory, { entryFileNames: 'tsrun-oci.cjs' });
+await bundle('src/cli/oci/main.ts', directory, splitting('oci.cjs', 'oci-chunks', TSRUN_OCI));
+
+function splitting(main: string, chunks: string, wholes: Wholes): OutputOptions {
+  return {
+    entryFileNames: main,
+    chunkFileNames: `${chunks}/[name].cjs`,
+    codeSplitting: {
+      includeDependenciesRecursively: false,
+      groups: Object.entries(wholes).map(([name, files]) => ({
+        debugName: name,
+        name: (id, graph) => (imported(files, (of) => graph.getModuleInfo(of)).has(id) ? name : null),
+      })),
+    },
+  };
+}
 
 async function bundle(input: string, directory: string, options: OutputOptions): Promise<void> {
   const program = await rolldown({
-    input,
+    input: join(REPOSITORY, input),
     platform: 'node',
     external: ['koffi'],
     preserveEntrySignatures: false,

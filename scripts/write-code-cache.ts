@@ -1,17 +1,16 @@
 /**
- * node write-code-cache.ts DIST ARGUMENTS... runs the bundle in DIST with the arguments, and writes V8's code cache of each of
- * its files that was loaded, which then holds the functions that this command called.
+ * node write-code-cache.ts MAIN ARGUMENTS... runs a main file of the bundle with the arguments, and writes V8's code cache of each
+ * file that was loaded, which then holds the functions that this command called, and those that the cache held before.
  */
 import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { cacheOf, runBundle } from './bundle-loader.ts';
 
-const [node = '', , dist = '', ...args] = process.argv;
-const directory = resolve(dist);
-const entry = `${directory}/tsrun.cjs`;
-process.argv = [node, entry, ...args];
-const scripts = runBundle(directory, createRequire(entry));
+const [node = '', , file = '', ...args] = process.argv;
+const main = resolve(file);
+process.argv = [node, main, ...args];
+const scripts = runBundle(main, createRequire(main));
 
 function writeCaches(): void {
   for (const [filename, script] of scripts) writeFileSync(cacheOf(filename), script.createCachedData());

@@ -1,5 +1,5 @@
 /*
- * tsrun as it is installed, dist/bin/tsrun: starts the bundle beside it with the Node it is pinned to (the npm package
+ * tsrun and tsrun-oci as they are installed, dist/bin/: starts the bundle of its name beside it with the Node it is pinned to (the npm package
  * `node`). bin/tsrun does the same for a checkout; a shell takes a millisecond longer.
  */
 #define _GNU_SOURCE
@@ -22,21 +22,22 @@ static int fail(const char *tried, const char *path, const char *hint) {
 }
 
 /*
- * The directory above that of this program. The kernel's link has no symbolic link left in it, whatever the program was called
- * by; argv[0] is only what the caller chose to say, and would have to be looked up in PATH.
+ * The directory above that of this program, and its name. The kernel's link has no symbolic link left in it, whatever the program
+ * was called by; argv[0] is only what the caller chose to say, and would have to be looked up in PATH.
  */
-static int find_root(char root[PATH_MAX]) {
+static int find_root(char root[PATH_MAX], char name[NAME_MAX + 1]) {
   ssize_t length = readlink("/proc/self/exe", root, PATH_MAX - 1);
   if (length < 0) return -1;
   root[length] = '\0';
+  snprintf(name, NAME_MAX + 1, "%s", strrchr(root, '/') + 1);
   for (int levels = 0; levels < 2; levels++) *strrchr(root, '/') = '\0';
   return 0;
 }
 
 int main(int argc, char **argv) {
-  char root[PATH_MAX], script[PATH_MAX + 16], node[PATH_MAX + 64];
-  if (find_root(root) < 0) return fail("read", "/proc/self/exe", "tsrun needs the proc file system: mount -t proc proc /proc");
-  snprintf(script, sizeof script, "%s/tsrun.cjs", root);
+  char root[PATH_MAX], name[NAME_MAX + 1], script[PATH_MAX + NAME_MAX + 8], node[PATH_MAX + 64];
+  if (find_root(root, name) < 0) return fail("read", "/proc/self/exe", "tsrun needs the proc file system: mount -t proc proc /proc");
+  snprintf(script, sizeof script, "%s/%s.cjs", root, name);
 
   char *const before[] = {
       node,

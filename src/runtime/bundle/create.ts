@@ -11,7 +11,7 @@ import { readHostFacts } from '../host-facts.ts';
 import { type Detachment, type HostFacts, planContainer } from '../plan.ts';
 import type { PassedDescriptors } from './descriptors.ts';
 import { hookStates } from './hooks.ts';
-import { identityOf, reserve, userName, writeRecord } from './record.ts';
+import { checkId, identityOf, reserve, userName, writeRecord } from './record.ts';
 
 export interface BundleOptions {
   readonly id: string;
@@ -32,6 +32,7 @@ export interface BundleOptions {
 
 /** When this returns, the id is taken, and the plan, should it fail, gives it back. */
 export async function prepareBundle(options: BundleOptions): Promise<Plan> {
+  checkId(options.id);
   const spec = withProcess(readBundle(options.bundle), options);
   checkTerminal(spec.process, options);
   const { id, bundle, detached } = options;
