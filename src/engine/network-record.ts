@@ -13,6 +13,7 @@ export interface NetworkRecord extends ContainerPorts {
   readonly dns: boolean;
 }
 
+/** It is there while the container runs, and until the sweep after a killed helper. */
 export const networkRecordFile = (paths: EnginePaths, id: ContainerId): HostPath =>
   hostPath(`${runDir(paths, id)}/network.json`);
 

@@ -2,6 +2,7 @@
 import type { Op } from '../kernel/ops.ts';
 import type { LinuxSpec } from '../spec/runtime.ts';
 
+/** Nothing where the namespace is another's: its loopback is up, or not, as that one wants it. */
 export function planLoopback(linux: LinuxSpec): readonly Op[] {
   if (!linux.namespaces.some((n) => n.type === 'network' && n.path === undefined)) return [];
   return [

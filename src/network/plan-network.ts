@@ -38,6 +38,7 @@ export interface LinksPlan {
   readonly cleanup: readonly Op[];
 }
 
+/** The ops for links and those for rules; planContainer says which come when. */
 export function planNetwork(input: NetworkInput, ipv6: Ipv6Host): NetworkPlan {
   return { links: planLinks(input, ipv6), rules: planRules(input.rules) };
 }

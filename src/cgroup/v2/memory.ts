@@ -5,8 +5,18 @@ import { noController, orMax, type Setting, setting } from '../setting.ts';
 
 /** In bytes. Swappiness and waiting at the limit are errors: only v1 has them. */
 export function memorySettings({ memory = {} }: ResourcesSpec): readonly Setting[] {
-  if (memory.swappiness !== undefined) throw v1Only('the swappiness of the container', 'memory.swappiness');
-  if (memory.disableOOMKiller) throw v1Only('how memory runs out', 'memory.oom_control');
+  if (memory.swappiness !== undefined)
+    throw v1Only(
+      'the swappiness of the container',
+      'memory.swappiness',
+      'leave out --memory-swappiness; on cgroup v2 --memory-swap alone says how much may be swapped',
+    );
+  if (memory.disableOOMKiller)
+    throw v1Only(
+      'how memory runs out',
+      'memory.oom_control',
+      'leave out --oom-kill-disable; on cgroup v2 a process is ended when nothing can be taken back',
+    );
   return [
     ...setting(
       memory.limit,
@@ -45,10 +55,6 @@ function swapAlone(total: number | undefined, memoryLimit: number | undefined): 
   return total - memoryLimit;
 }
 
-function v1Only(what: string, file: string): TsrunError {
-  return noController(
-    `${file} (cgroup v2 has none, only v1 does)`,
-    what,
-    'leave the flag out; on cgroup v2 memory.swap.max and memory.max govern it',
-  );
+function v1Only(what: string, file: string, hint: string): TsrunError {
+  return noController(`${file} (cgroup v2 has none, only v1 does)`, what, hint);
 }

@@ -116,6 +116,18 @@ test('v1 alone has swappiness, waiting for memory, and realtime', () => {
   ]);
   expect(() => lines(V2, { memory: { swappiness: 0 } })).toThrow('this host has no memory.swappiness');
   expect(() => lines(V2, { memory: { disableOOMKiller: true } })).toThrow('no memory.oom_control');
+  const refused = [
+    [{ memory: { swappiness: 0 } }, '--memory-swappiness'],
+    [{ memory: { disableOOMKiller: true } }, '--oom-kill-disable'],
+    [{ cpu: { realtimeRuntime: 5 } }, '--cpu-rt-runtime'],
+  ] as const;
+  for (const [resources, flag] of refused)
+    expect(() => lines(V2, resources)).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining('cgroup v2 has none, only v1 does'),
+        hint: expect.stringContaining(`leave out ${flag}`),
+      }),
+    );
   expect(() => lines(V2, { cpu: resources.cpu })).toThrow('no cpu.rt_runtime_us');
 });
 
