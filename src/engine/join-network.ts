@@ -92,7 +92,7 @@ function startDns(
   if (state.status !== 'running') throw new Error(`container ${record.name} does not run`);
   const asked = { id: record.id, resolvers: record.network.dns };
   const dns = chooseDns(paths, asked, endpoints, readRulesHost().nftables);
-  launch(planLateDns(dns, state.process), realDoor, `start a DNS server for container ${record.name}`);
+  launch(planLateDns(dns, state.process), realDoor, `Cannot start a DNS server for container ${record.name}`);
 }
 
 /** Ports that are published on the network go too. Throws NOT_CONNECTED or CANNOT_CONNECT. */

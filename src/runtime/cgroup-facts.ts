@@ -53,8 +53,11 @@ export function v1Hierarchies(mountinfo: string, ownCgroups: string): Readonly<R
     }),
   );
   const found: Record<string, V1Hierarchy> = {};
+  const lines = mountinfo.split('\n');
   // The pattern is slow, and most mounts are no cgroups.
-  for (const line of mountinfo.split('\n').filter((text) => text.includes(' - cgroup '))) {
+  for (const [i, line] of lines.entries()) {
+    if (!line.includes(' - cgroup ')) continue;
+    if (isHidden(line, lines.slice(i + 1))) continue;
     const [, root = '', mount = '', options = ''] =
       /^\d+ \d+ \S+ (\S+) (\S+) .* - cgroup \S+ (\S+)$/.exec(line) ?? [];
     for (const name of options.split(',').filter((option) => option !== '' && own.has(option))) {
@@ -63,6 +66,14 @@ export function v1Hierarchies(mountinfo: string, ownCgroups: string): Readonly<R
     }
   }
   return found;
+}
+
+const mountPoint = (line: string) => line.split(' ', 5)[4] ?? '';
+
+/** Under a later mount, on it or above: no path leads there any more. */
+function isHidden(line: string, later: readonly string[]): boolean {
+  const path = `${mountPoint(line)}/`;
+  return later.some((other) => path.startsWith(`${mountPoint(other)}/`) && other !== '');
 }
 
 /** `path` as it is called below `root`; undefined when it is not there. */

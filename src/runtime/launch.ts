@@ -7,7 +7,7 @@ import { failureToError } from './failure.ts';
 /**
  * Starts the container and waits until it has ended and everything is cleaned up. Returns its exit status as a shell
  * gives it (128 + signal), or 125 when the helper was killed; of a plan without a process, 0. Throws when an op of the start
- * failed: `tried` completes "Cannot …".
+ * failed; `tried` begins its message.
  */
 export function launch(plan: Plan, door: KernelDoor, tried?: string): number {
   const { report } = door.run(plan);

@@ -30,3 +30,16 @@ test('inside a container the mount shows a part: the own cgroup is its root, or 
   });
   expect(v1Hierarchies(pids('/docker/OTHER'), OWN)).toEqual({});
 });
+
+test('a hierarchy that another mount covers is not there', () => {
+  const mounts = [
+    '32 31 0:29 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids',
+    '40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd',
+    '50 31 0:50 / /sys/fs/cgroup rw - tmpfs tmpfs rw',
+    '51 50 0:29 / /sys/fs/cgroup/pids-again rw - cgroup cgroup rw,pids',
+    '52 31 0:51 / /sys/fs/cgroup-not rw - tmpfs tmpfs rw',
+  ].join('\n');
+  expect(v1Hierarchies(mounts, '1:pids:/\n9:name=systemd:/\n')).toEqual({
+    pids: { mount: '/sys/fs/cgroup/pids-again', base: '/' },
+  });
+});
