@@ -33,8 +33,7 @@ export type RootSource = OverlayRoot | DirectoryRoot;
  * mounted inside could appear outside. pivot_root refuses a shared parent for the same reason.
  */
 export function planPropagation(rootfsPropagation: string | undefined): readonly Op[] {
-  const asked = rootfsPropagation === undefined ? undefined : propagationFlag(rootfsPropagation);
-  const receives = asked !== undefined && asked.flag !== K.MS_PRIVATE;
+  const receives = receivesMounts(rootfsPropagation);
   return [
     {
       op: 'mount',
@@ -48,6 +47,12 @@ export function planPropagation(rootfsPropagation: string | undefined): readonly
         : 'Cuts the copied mounts loose from the host: nothing mounted here can appear there, or the reverse.',
     },
   ];
+}
+
+/** Whether mounts that the host makes later appear in the container. An unbindable mount is a private one. */
+export function receivesMounts(rootfsPropagation = 'private'): boolean {
+  const flag = propagationFlag(rootfsPropagation)?.flag;
+  return flag === K.MS_SLAVE || flag === K.MS_SHARED;
 }
 
 export function planRootMount(root: RootSource): readonly Op[] {

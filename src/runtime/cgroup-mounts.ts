@@ -1,6 +1,7 @@
 /** What a mount of the type `cgroup` comes to: the container's own cgroups, as this host has them. config-linux.md, cgroups(7). */
 import { posix } from 'node:path';
 import { type CgroupHost, containerCgroups, type V1Hierarchy } from '../cgroup/host.ts';
+import type { HostPath } from '../lib/brands.ts';
 import { hasNamespace } from '../namespaces/plan-namespaces.ts';
 import type { LinuxSpec, MountSpec } from '../spec/runtime.ts';
 
@@ -29,7 +30,7 @@ function v2Mount(mount: MountSpec, linux: LinuxSpec, { v2Mount: source }: Cgroup
 /** A tmpfs with a directory for each hierarchy, and for each of its controllers, since programs look for both. */
 function v1Mounts(mount: MountSpec, linux: LinuxSpec, host: CgroupHost): readonly MountSpec[] {
   const { destination, options = [] } = mount;
-  const own = containerCgroups(host, linux.cgroupsPath ?? '', Object.keys(host.v1)).v1;
+  const { v1: own, v2 } = containerCgroups(host, linux.cgroupsPath ?? '', Object.keys(host.v1));
   const isNew = hasNamespace(linux, 'cgroup');
   const hierarchies = Object.entries(host.v1).flatMap(([controller, hierarchy]): MountSpec[] => {
     const mounted: MountSpec = isNew
@@ -52,11 +53,16 @@ function v1Mounts(mount: MountSpec, linux: LinuxSpec, host: CgroupHost): readonl
       options: [...options.filter((one) => one !== 'ro'), 'mode=755'],
     },
     ...unique.values(),
-    ...(host.v2Mount === undefined
+    ...(v2 === undefined
       ? []
-      : [v2Mount({ ...mount, destination: posix.join(destination, 'unified') }, linux, host)]),
+      : [unifiedMount({ ...mount, destination: posix.join(destination, 'unified') }, isNew, v2)]),
     { destination, options: ['remount', 'bind', ...options] },
   ];
+}
+
+function unifiedMount(mount: MountSpec, isNew: boolean, source: HostPath): MountSpec {
+  if (isNew) return { ...mount, type: 'cgroup2' };
+  return { ...mount, type: 'bind', source, options: ['bind', ...(mount.options ?? [])] };
 }
 
 /** All of a hierarchy, or the kernel takes it for another one. */

@@ -7,7 +7,6 @@ import { planCgroup } from '../cgroup/plan-cgroup.ts';
 import * as K from '../kernel/constants.ts';
 import type { Op, OpGroup, Plan } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
-import { propagationFlag } from '../mounts/options.ts';
 import type { BindContext, SourceType } from '../mounts/plan-binds.ts';
 import { planDevices } from '../mounts/plan-devices.ts';
 import { planMaskedPaths, planReadonlyPaths } from '../mounts/plan-masks.ts';
@@ -19,6 +18,7 @@ import {
   planRootMount,
   planRootPropagation,
   type RootSource,
+  receivesMounts,
 } from '../mounts/plan-rootfs.ts';
 import { planTerminal } from '../mounts/plan-terminal.ts';
 import * as ns from '../namespaces/plan-namespaces.ts';
@@ -384,7 +384,7 @@ function bindContext(
         ? own
         : 'joined'
       : undefined,
-    receivesMounts: propagationFlag(rootfsPropagation)?.flag !== K.MS_PRIVATE,
+    receivesMounts: receivesMounts(rootfsPropagation),
   };
 }
 

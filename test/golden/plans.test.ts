@@ -11,7 +11,8 @@ import { planContainer } from '../../src/runtime/plan.ts';
 import { expectGolden } from '../support/golden.ts';
 import { HOST, HYBRID_HOST, SAMPLES } from '../support/sample-plans.ts';
 
-const hostOf = (name: string) => (name === 'hybrid-host' || name === 'limits-v1' ? HYBRID_HOST : HOST);
+const ON_HYBRID_HOST = ['hybrid-host', 'limits-v1', 'v1-cgroups-of-a-bundle'];
+const hostOf = (name: string) => (ON_HYBRID_HOST.includes(name) ? HYBRID_HOST : HOST);
 const planOf = (name: string) => {
   const input = SAMPLES[name];
   if (input === undefined) throw new Error(`no sample ${name}`);

@@ -1,9 +1,17 @@
 /** What the options of a mount come to, seen from inside. OCI Runtime Specification, config.md, Linux mount options. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { MountSpec } from '../../src/spec/runtime.ts';
+import type { MountSpec, NamespaceType } from '../../src/spec/runtime.ts';
 import {
   type Change,
   namespaces,
@@ -266,3 +274,37 @@ describe('owners', () => {
     expect((await mountinfo(change, '/mnt')).slice(0, 2)).toEqual(['ro,nosuid,relatime', '']);
   });
 });
+
+describe.skipIf(!existsSync('/sys/fs/cgroup/memory'))(
+  'a mount of type cgroup on a host with cgroup v1',
+  () => {
+    const cgroup = { destination: '/sys/fs/cgroup', type: 'cgroup', options: ['ro', 'nosuid'] };
+    const change = (...types: readonly NamespaceType[]): Change => ({
+      ...withMounts(cgroup),
+      everyCgroup: true,
+      linux: {
+        namespaces: namespaces('pid', 'mount', 'ipc', 'uts', ...types),
+        resources: { pids: { limit: 123 } },
+      },
+    });
+
+    test.for([[['cgroup']], [[]]] as const)(
+      'shows the own cgroup in every hierarchy, read-only; namespaces %j',
+      async ([types]) => {
+        const script =
+          'cd /sys/fs/cgroup; cat pids/pids.max; busybox head -n1 unified/cgroup.procs; ' +
+          'grep -c " /sys/fs/cgroup[^ ]* [a-z0-9]* ro,nosuid" /proc/self/mounts; ' +
+          'mkdir x memory/x 2>&1; ls';
+        const text = await bundles.sh(change(...types), script);
+        const [max, first, readOnly, root, below, ...names] = text.trim().split('\n');
+        expect([max, first]).toEqual(['123', '1']);
+        expect([root, below]).toEqual([
+          "mkdir: can't create directory 'x': Read-only file system",
+          "mkdir: can't create directory 'memory/x': Read-only file system",
+        ]);
+        expect(Number(readOnly)).toBe(names.length + 1);
+        expect(names).toEqual(expect.arrayContaining(['cpuset', 'freezer', 'memory', 'unified']));
+      },
+    );
+  },
+);

@@ -38,6 +38,7 @@ export interface BundleInput {
   readonly network: NetworkInput | undefined;
   readonly joined: JoinedProcesses | undefined;
   readonly interactive: boolean;
+  readonly everyCgroup: boolean;
   /** As on a host where cgroup v2 is mounted nowhere. */
   readonly withoutV2: boolean;
   /** Sources of bind mounts that are files. */
@@ -88,6 +89,7 @@ export interface Change {
   readonly network?: NetworkInput;
   readonly joined?: JoinedProcesses;
   readonly interactive?: boolean;
+  readonly everyCgroup?: boolean;
   readonly files?: readonly string[];
   readonly withoutV2?: boolean;
   /** The output of the container is a pipe, as a shell makes one; Node's own pipes to its children are sockets. */
@@ -197,6 +199,7 @@ function bundleInput(change: Change, args: readonly string[], shared: HostPath):
     network: change.network,
     joined: change.joined,
     interactive: change.interactive ?? false,
+    everyCgroup: change.everyCgroup ?? false,
     withoutV2: change.withoutV2 ?? false,
     files: change.files ?? [],
   };

@@ -25,6 +25,7 @@ const plan = planContainer(
     network: input.network && planNetwork(input.network, facts.ipv6),
     joined: input.joined,
     interactive: input.interactive,
+    everyCgroup: input.everyCgroup,
     sourceType: (path) => (input.files.includes(path) ? 'file' : 'directory'),
     reporter: [],
     identity: { ociVersion: '1.3.0', id: 'box', bundle: '/run/bundle' },

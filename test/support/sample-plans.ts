@@ -307,6 +307,7 @@ export const SAMPLES: Readonly<Record<string, PlanInput>> = {
     seccomp: { program: Buffer.alloc(9 * 8), flags: 1 << 3 },
     identity: { ociVersion: '1.3.0', id: 'box', bundle: '/run/bundle' },
   },
+  'v1-cgroups-of-a-bundle': { ...bundle((spec) => spec), everyCgroup: true },
   'mounts-of-a-bundle': bundle((spec) => ({
     ...spec,
     mounts: [
