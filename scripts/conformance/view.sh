@@ -4,6 +4,22 @@
 #   view.sh CONTROLLERS… -- COMMAND…    CONTROLLERS: one word for each v1 hierarchy; none for the machine's cgroup v2
 set -euo pipefail
 
+# The machine's nodes, as copies: runtimes give streams to the user of a container, and with them a /dev/null.
+own_dev() {
+  mkdir dev
+  mount -t tmpfs -o mode=0755 dev dev
+  cp --archive --one-file-system /dev/. dev
+  chown root:root dev/null
+  rm -rf dev/ptmx dev/pts dev/shm dev/mqueue
+  mkdir -p dev/pts dev/shm dev/mqueue
+  ln -s pts/ptmx dev/ptmx
+  mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts dev/pts
+  mount -t tmpfs -o nosuid,nodev,mode=1777 shm dev/shm
+  mount -t mqueue -o nosuid,nodev,noexec mqueue dev/mqueue
+  mount --move dev /dev
+  rmdir dev
+}
+
 mount --make-rprivate /
 mount -t sysfs -o nosuid,nodev,noexec sysfs /sys
 if [ "$1" != -- ]; then
@@ -29,6 +45,7 @@ shift
 mount -t tmpfs -o mode=0755 run /run
 mkdir -m 1777 "$TMPDIR"
 cd "$TMPDIR"
+own_dev
 ip link set lo up
 echo 10000 >/proc/sys/kernel/ns_last_pid # crun's suite takes only numbers of five digits for process IDs
 hostname conformance

@@ -47,13 +47,13 @@ export function planCredentials(process: ProcessSpec, available: bigint): readon
       inheritable,
       why: 'Exactly the capabilities that were asked for.',
     },
-    // The kernel keeps the ambient set within the inheritable one: nothing inheritable, nothing ambient.
+    // The kernel keeps the ambient set within the permitted and the inheritable one; what is outside is left out, as by runc.
     ...(inheritable === 0n
       ? []
       : [
           {
             op: 'ambient',
-            mask: mask(sets.ambient),
+            mask: mask(sets.ambient) & permitted & inheritable,
             why: 'Capabilities that survive the exec of an ordinary program by an ordinary user.',
           } as const,
         ]),
