@@ -23,7 +23,7 @@ const leases = () => {
 
 /** Links go some time after their namespace, and that after its last process. */
 async function settledState(): Promise<readonly string[]> {
-  const deadline = Date.now() + 5000;
+  const deadline = Date.now() + 5000 * SLOWNESS;
   for (;;) {
     const state = readNetworkState();
     if (state.length === 0 || Date.now() > deadline) return state;

@@ -23,6 +23,7 @@ import {
   removeElements,
 } from '../../src/network/rules.ts';
 import { ip, makeNetwork, makeOutside, type OtherNetwork } from '../support/network-host.ts';
+import { SLOWNESS } from '../support/under-test.ts';
 
 const PEER = join(import.meta.dirname, '../support/net-peer.ts');
 const NODE = [process.execPath, '--disable-warning=ExperimentalWarning', PEER];
@@ -48,7 +49,9 @@ beforeAll(async () => {
   hosts.inner = await makeContainer('inner', 9, 2);
   // The kernel looks for duplicates of link-local addresses, and until then does not ask for neighbours of these bridges.
   const tentative = ['-6', 'address', 'show', 'tentative'];
-  await vi.waitUntil(() => execFileSync('ip', tentative, { encoding: 'utf8' }) === '', { timeout: 10_000 });
+  await vi.waitUntil(() => execFileSync('ip', tentative, { encoding: 'utf8' }) === '', {
+    timeout: 10_000 * SLOWNESS,
+  });
   made.use(await serve('web'));
   made.use(await serve('other'));
   made.use(await serve('outside'));

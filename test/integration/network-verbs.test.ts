@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { ip } from '../support/network-host.ts';
 import { useTsrun } from '../support/tsrun.ts';
+import { SLOWNESS } from '../support/under-test.ts';
 
 const tsrun = useTsrun({ images: 'own' });
 
@@ -203,18 +204,24 @@ test('prune asks, and removes what no container needs', async () => {
   expect(links()).toEqual([]);
 });
 
-test('create and rm that are killed at any moment leave nothing that the next command does not remove', async () => {
-  for (let i = 0; i < 16; i++) {
-    const words = i % 2 === 0 ? ['create'] : ['rm', '-f'];
-    const child = tsrun.start('network', ...words, 'front');
-    await delay(100 + i * 40);
-    child.kill('SIGKILL');
-    if (child.exitCode === null) await once(child, 'exit');
-  }
-  await tsrun.ok('network', 'rm', '-f', 'front');
-  // Removing what is not there takes no lock; making something does.
-  await tsrun.ok('network', 'create', 'last');
-  await tsrun.ok('network', 'rm', 'last');
-  expect(links()).toEqual([]);
-  expect(readdirSync(join(tsrun.dataRoot, 'networks')).filter((name) => name !== 'bridge.json')).toEqual([]);
-}, 60_000);
+test(
+  'create and rm that are killed at any moment leave nothing that the next command does not remove',
+  async () => {
+    for (let i = 0; i < 16; i++) {
+      const words = i % 2 === 0 ? ['create'] : ['rm', '-f'];
+      const child = tsrun.start('network', ...words, 'front');
+      await delay((100 + i * 40) * SLOWNESS);
+      child.kill('SIGKILL');
+      if (child.exitCode === null) await once(child, 'exit');
+    }
+    await tsrun.ok('network', 'rm', '-f', 'front');
+    // Removing what is not there takes no lock; making something does.
+    await tsrun.ok('network', 'create', 'last');
+    await tsrun.ok('network', 'rm', 'last');
+    expect(links()).toEqual([]);
+    expect(readdirSync(join(tsrun.dataRoot, 'networks')).filter((name) => name !== 'bridge.json')).toEqual(
+      [],
+    );
+  },
+  60_000 * SLOWNESS,
+);

@@ -7,9 +7,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { beforeEach, inject } from 'vitest';
 import { type Marks, readHostState } from './host-state.ts';
 import { enterOwnNetwork } from './network-host.ts';
+import { SLOWNESS } from './under-test.ts';
 
 /** How long the kernel may take to tear down: network namespaces go asynchronously, after their last process. */
-const TEARDOWN_MS = 10_000;
+const TEARDOWN_MS = 10_000 * SLOWNESS;
 const POLL_MS = 20;
 
 const directory = inject('testDirectory');

@@ -2,10 +2,11 @@
  * One end of a connection, run as a program of its own in the network namespace under test.
  *
  *     net-peer.ts serve NAME PORT             TCP and UDP, IPv4 and IPv6: answers `NAME saw ADDRESS`; prints `ready`
- *     net-peer.ts ask tcp|udp ADDRESS PORT    prints the answer, or `refused`, or `nothing` after a second
+ *     net-peer.ts ask tcp|udp ADDRESS PORT    prints the answer, or `refused`, or `nothing` after a second (more in the VM)
  */
 import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
+import { SLOWNESS } from './under-test.ts';
 
 const [verb, ...args] = process.argv.slice(2);
 const plain = (address = '') => address.replace('::ffff:', '');
@@ -23,7 +24,7 @@ function ask(protocol: string, address: string, port: number): void {
     process.stdout.write(said);
     process.exit(0);
   };
-  setTimeout(finish, 1000, 'nothing\n');
+  setTimeout(finish, 1000 * SLOWNESS, 'nothing\n');
   if (protocol === 'udp') {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
     socket.on('error', () => finish('refused\n'));
