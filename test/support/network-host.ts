@@ -105,13 +105,9 @@ interface Route {
 /** What there is in the namespace of this test file, but for the default bridge, as readable lines. */
 export function readNetworkState(): readonly string[] {
   const ours = ({ ifname }: Link) => ifname === 'lo' || BRIDGE.test(ifname);
-  const links = (json('address', 'show') as readonly LinkAddresses[])
-    .filter((link) => !ours(link))
-    .toSorted((a, b) => a.ifname.localeCompare(b.ifname));
-  const routes = [
-    ...(json('-4', 'route', 'show') as readonly Route[]),
-    ...(json('-6', 'route', 'show') as readonly Route[]),
-  ].filter(({ dev, protocol }) => protocol !== 'kernel' && !BRIDGE.test(dev));
+  const [allLinks, allRoutes] = readLinksAndRoutes();
+  const links = allLinks.filter((link) => !ours(link)).toSorted((a, b) => a.ifname.localeCompare(b.ifname));
+  const routes = allRoutes.filter(({ dev, protocol }) => protocol !== 'kernel' && !BRIDGE.test(dev));
   return [
     ...links.map(({ ifname }) => `link ${ifname}`),
     ...links.flatMap(({ ifname, addr_info }) =>
@@ -122,9 +118,12 @@ export function readNetworkState(): readonly string[] {
   ];
 }
 
-function json(...args: readonly string[]): unknown {
-  const text = ip('-json', ...args);
-  return text.trim() === '' ? [] : JSON.parse(text);
+/** One ip(8) for both, since it starts before and after every test: each command of a batch prints one line. */
+function readLinksAndRoutes(): [readonly LinkAddresses[], readonly Route[]] {
+  const input = 'address show\nroute show table all\n';
+  const text = execFileSync('ip', ['-json', '-batch', '-'], { input, encoding: 'utf8' });
+  const [links = '', routes = ''] = text.trim().split('\n');
+  return [JSON.parse(links), JSON.parse(routes)];
 }
 
 interface NftObject {
