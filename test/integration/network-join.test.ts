@@ -5,6 +5,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { useTsrun } from '../support/tsrun.ts';
+import { SLOWNESS } from '../support/under-test.ts';
 
 const tsrun = useTsrun({ images: ['busybox'] });
 
@@ -81,11 +82,13 @@ test('a container that joins a network is found there, finds others, and leaves 
 
 test.each(['bridge', 'none'])(
   'a container of network %s finds others by name once it joins them',
+  { timeout: 60_000 * SLOWNESS },
   async (mode) => {
     await using _front = await network('front');
     await using _back = await network('back');
     await using db = await start('db', '--network', 'front');
-    await using web = await start('web', '--network', mode);
+    // The resolver outside is none: nobody has to wait for its silence.
+    await using web = await start('web', '--network', mode, '--dns', '127.0.0.1');
     const before = await web.ask('cat /etc/resolv.conf');
     expect(before).not.toContain('127.0.0.11');
     expect(await web.ask(reaches('db'))).toBe('no\n');
@@ -104,7 +107,9 @@ test.each(['bridge', 'none'])(
   },
 );
 
-test('a container starts on several networks, each with its own names and address, and is shown as Docker shows it', async () => {
+test('a container starts on several networks, each with its own names and address, and is shown as Docker shows it', {
+  timeout: 60_000 * SLOWNESS,
+}, async () => {
   await using _inner = await network('--internal', 'inner');
   await using _front = await network('--subnet', '10.89.0.0/24', 'front');
   await using db = await start('db', '--network', 'inner');
