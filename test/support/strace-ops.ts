@@ -73,7 +73,9 @@ const ownPath = (call: Call, op: TracedOp) => {
 /** ensure goes through its path component by component: a prefix of the path, or one component of it. */
 const onTheWay = (call: Call, op: TracedOp) => {
   const [path, [known = '']] = [pathOf(call), opPath(op).split('…')];
-  return path === '.' || known.startsWith(path) || path.startsWith(known) || known.split('/').includes(path);
+  // The root of the tree; openat opens `.` for other ops.
+  if (path === '.') return call.name === 'openat2';
+  return known.startsWith(path) || path.startsWith(known) || known.split('/').includes(path);
 };
 /** Descriptors are shown with their paths, so that a call inside a tree names the tree. */
 const inTree = (call: Call, op: TracedOp) => abbreviated(opPath(op), '(?=["/>])').test(call.text);
