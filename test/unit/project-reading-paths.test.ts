@@ -1,4 +1,4 @@
-/** ARCHITECTURE.md promises three ways through the source, short enough to be walked. */
+/** ARCHITECTURE.md promises some ways through the source, short enough to be walked. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -13,11 +13,12 @@ const paths = text
     files: [...section.matchAll(/^\d+\. `([^`]+)`/gm)].map((match) => match[1] ?? ''),
   }));
 
-test('there are four reading paths', () => {
+test('there are five reading paths', () => {
   expect(paths.map(({ title }) => title)).toEqual([
     'what is a container?',
     'who stops me?',
     'how does it reach anybody?',
+    'how do other engines steer it?',
     'where do the files come from?',
   ]);
 });
