@@ -27,6 +27,7 @@ const IFLA_MTU = 4;
 const IFLA_MASTER = 10;
 const IFLA_LINKINFO = 18;
 const IFLA_NET_NS_FD = 28;
+const IFLA_NEW_IFINDEX = 49;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const IFLA_INFO_SLAVE_KIND = 4;
@@ -134,6 +135,28 @@ export function setLinkUp(name: string): NetlinkMessage {
     ...linkHeader(0, { up: true }),
     attributes: linkAttributes({ name }),
     byHand: ['ip', 'link', 'set', 'dev', name, 'up'],
+  };
+}
+
+/**
+ * Moves a link to the namespace `netns`, where it has another name and number and is up. EEXIST when the name is taken there,
+ * EBUSY when the number is.
+ */
+export function moveLink(
+  link: { readonly name: string; readonly index: number },
+  there: { readonly name: string; readonly index: number; readonly netns: FdName },
+): NetlinkMessage {
+  return {
+    name: 'RTM_NEWLINK',
+    type: RTM_NEWLINK,
+    flags: NLM_F_ACK,
+    ...linkHeader(link.index, { up: true }),
+    attributes: [
+      ...linkAttributes({ name: there.name }),
+      { name: 'IFLA_NET_NS_FD', type: IFLA_NET_NS_FD, value: { fd: there.netns } },
+      u32('IFLA_NEW_IFINDEX', IFLA_NEW_IFINDEX, there.index),
+    ],
+    byHand: ['ip', 'link', 'set', 'dev', link.name, 'name', there.name, 'netns', there.netns],
   };
 }
 
@@ -272,6 +295,10 @@ export interface AddressInfo {
   readonly index: number;
   readonly family: number;
   readonly prefix: number;
+  /** IFA_F_* */
+  readonly flags: number;
+  /** RT_SCOPE_* */
+  readonly scope: number;
   readonly bytes: Buffer;
 }
 
@@ -285,6 +312,8 @@ export function readAddresses(replies: readonly NetlinkReply[]): AddressInfo[] {
         index: payload.readUInt32LE(4),
         family: payload.readUInt8(0),
         prefix: payload.readUInt8(1),
+        flags: payload.readUInt8(2),
+        scope: payload.readUInt8(3),
         bytes: address,
       };
     });

@@ -84,6 +84,8 @@ export function checkNamespaces({ linux, hostname, domainname }: RuntimeSpec): v
   }
   if (linux.timeOffsets !== undefined && !makesNamespace(linux, 'time'))
     refuse('timeOffsets need a new time namespace');
+  if (Object.keys(linux.netDevices ?? {}).length > 0 && !hasNamespace(linux, 'network'))
+    refuse('netDevices need a network namespace to be moved to');
   if (!hasNamespace(linux, 'mount'))
     refuse('without a mount namespace, the mounts of the container would be those of the host');
   if ((hostname !== undefined || domainname !== undefined) && !hasNamespace(linux, 'uts'))

@@ -24,6 +24,7 @@ import { planTerminal } from '../mounts/plan-terminal.ts';
 import * as ns from '../namespaces/plan-namespaces.ts';
 import type { Ipv6Host } from '../network/ipv6-host.ts';
 import { planLoopback } from '../network/plan-loopback.ts';
+import type { NetDevicesPlan } from '../network/plan-net-devices.ts';
 import type { NetworkPlan } from '../network/plan-network.ts';
 import { checkLabels, type SecurityModule } from '../security/plan-labels.ts';
 import { type ContainerIdentity, chooseListener, planConnection } from '../security/plan-listener.ts';
@@ -90,6 +91,8 @@ export interface PlanInput {
   readonly interactive: boolean;
   /** The compiled system call filter; compiling is the caller's, who may have it already. */
   readonly seccomp: SeccompProgram | undefined;
+  /** The interfaces that `linux.netDevices` names; left out, there are none. */
+  readonly netDevices?: NetDevicesPlan | undefined;
   /** For the supervisor of its system calls; left out, there can be none. */
   readonly identity?: ContainerIdentity | undefined;
   readonly sourceType: SourceType;
@@ -130,6 +133,9 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     input.everyCgroup ? 'all' : 'limited',
   );
   const { links, rules } = input.network ?? {};
+  const devices = input.netDevices;
+  if (Object.keys(linux.netDevices ?? {}).length > 0 && devices === undefined)
+    throw new Error('the specification has netDevices, and nobody looked at them');
   const specMounts = spec.mounts.flatMap((mount) =>
     cgroupMounts(mount, linux, host.cgroup, input.everyCgroup ?? false),
   );
@@ -162,11 +168,10 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('host', 'The network, on the host', links?.before ?? []),
     group('cleanup', 'The addresses are given back', links?.cleanup ?? []),
     group('cleanup', 'Ports of the host lead nowhere', rules?.cleanup ?? []),
-    group(
-      'host',
-      'Namespaces that are joined, not made',
-      ns.planJoins(linux, input.joined, sysctlNamespaces(linux.sysctl ?? {})),
-    ),
+    group('host', 'Namespaces that are joined, not made', [
+      ...(devices?.before ?? []),
+      ...ns.planJoins(linux, input.joined, sysctlNamespaces(linux.sysctl ?? {})),
+    ]),
     group('host', 'Files of the host that root inside cannot reach', mounts.before),
     group('host', 'The supervisor of system calls', planConnection(listener)),
     group('host', 'Clocks', ns.planTimeNamespace(linux)),
@@ -194,7 +199,8 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('host', 'The network, seen from the host', [
       ...(links?.afterClone ?? []),
       ...(rules?.afterClone ?? []),
-      ...(input.network === undefined
+      ...(devices?.afterClone ?? []),
+      ...(input.network === undefined && devices === undefined
         ? []
         : [{ op: 'release_child', why: 'The network is there: the child may use it.' } as const]),
     ]),
@@ -239,7 +245,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     ),
     group('child', 'The network', [
       ...planLoopback(linux),
-      ...(input.network === undefined
+      ...(input.network === undefined && devices === undefined
         ? []
         : [
             {

@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { realDoor } from '../../src/kernel/real-door.ts';
+import { planNetDevices, readNetDevices } from '../../src/network/plan-net-devices.ts';
 import { planNetwork } from '../../src/network/plan-network.ts';
 import { failureToError } from '../../src/runtime/failure.ts';
 import { readHostFacts } from '../../src/runtime/host-facts.ts';
@@ -16,7 +17,8 @@ const here = readHostFacts();
 const facts = input.withoutV2
   ? { ...here, cgroup: { ...here.cgroup, v2Mount: undefined, v2Controllers: [] } }
   : here;
-const section = input.spec.linux.seccomp;
+const { seccomp: section, netDevices, namespaces } = input.spec.linux;
+const isMade = namespaces.some(({ type, path }) => type === 'network' && path === undefined);
 const plan = planContainer(
   {
     spec: { ...input.spec, linux: { ...input.spec.linux, cgroupsPath: input.cgroupName } },
@@ -28,6 +30,7 @@ const plan = planContainer(
     everyCgroup: input.everyCgroup,
     sourceType: (path) => (input.files.includes(path) ? 'file' : 'directory'),
     reporter: [],
+    netDevices: netDevices && planNetDevices(readNetDevices(netDevices), isMade),
     identity: { ociVersion: '1.3.0', id: 'box', bundle: '/run/bundle' },
     seccomp: section === undefined ? undefined : compileSeccomp(section, facts.arch),
   },

@@ -10,7 +10,9 @@ import type { ResourceOptions } from '../../src/engine/resource-options.ts';
 import { type ContainerId, hostPath } from '../../src/lib/brands.ts';
 import type { OverlayRoot } from '../../src/mounts/plan-rootfs.ts';
 import { type Endpoint, outsideEnd } from '../../src/network/endpoint.ts';
+import { knownAddress, toAddress } from '../../src/network/ip-address.ts';
 import type { Network } from '../../src/network/network.ts';
+import { planNetDevices } from '../../src/network/plan-net-devices.ts';
 import { type NetworkInput, type NetworkPlan, planNetwork } from '../../src/network/plan-network.ts';
 import type { RulesInput } from '../../src/network/plan-rules.ts';
 import { bindingsOf, type PublishedPort } from '../../src/network/published-port.ts';
@@ -306,6 +308,20 @@ export const SAMPLES: Readonly<Record<string, PlanInput>> = {
     })),
     seccomp: { program: Buffer.alloc(9 * 8), flags: 1 << 3 },
     identity: { ociVersion: '1.3.0', id: 'box', bundle: '/run/bundle' },
+  },
+  'interfaces-of-a-bundle': {
+    ...bundle((spec) => ({ ...spec, linux: { ...spec.linux, netDevices: { ens4: { name: 'eth0' } } } })),
+    netDevices: planNetDevices(
+      [
+        {
+          name: 'ens4',
+          inside: 'eth0',
+          index: 4,
+          addresses: [{ address: toAddress(knownAddress('192.0.2.7')), prefix: 24 }],
+        },
+      ],
+      true,
+    ),
   },
   'v1-cgroups-of-a-bundle': { ...bundle((spec) => spec), everyCgroup: true },
   'mounts-of-a-bundle': bundle((spec) => ({

@@ -4,8 +4,10 @@ import { plannedCgroups } from '../../cgroup/plan-cgroup.ts';
 import type { Plan } from '../../kernel/ops.ts';
 import { type HostPath, hostPath } from '../../lib/brands.ts';
 import { errnoOf, reasonOf, TsrunError } from '../../lib/errors.ts';
+import { makesNamespace } from '../../namespaces/plan-namespaces.ts';
+import type { NetDevicesPlan } from '../../network/plan-net-devices.ts';
 import type { SeccompProgram } from '../../security/seccomp-compile.ts';
-import type { ProcessSpec, RuntimeSpec } from '../../spec/runtime.ts';
+import type { LinuxSpec, ProcessSpec, RuntimeSpec } from '../../spec/runtime.ts';
 import { type BundleSpec, inBundle, parseRuntimeSpec } from '../../spec/runtime-config.ts';
 import { readHostFacts } from '../host-facts.ts';
 import { type Detachment, type HostFacts, planContainer } from '../plan.ts';
@@ -43,6 +45,7 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
   const rootfs = hostPath(spec.root.path);
   checkRootfs(rootfs);
   const seccomp = await compileFilter(spec, host);
+  const netDevices = await planDevicesToMove(spec.linux);
   const dir = reserve(options.root, id);
   try {
     const record = { id, bundle, rootfs, spec: { ...spec, linux } };
@@ -67,6 +70,7 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
         },
         interactive: true,
         seccomp,
+        netDevices,
         identity: identityOf(record),
         sourceType,
         reporter: options.reporter,
@@ -156,6 +160,14 @@ export async function compileFilter(
   if (linux.seccomp === undefined) return undefined;
   const { compileSeccomp } = await import('../../security/seccomp-compile.ts');
   return compileSeccomp(linux.seccomp, arch);
+}
+
+/** Most containers have none, and the code for them is not loaded then. */
+async function planDevicesToMove(linux: LinuxSpec): Promise<NetDevicesPlan | undefined> {
+  const { netDevices = {} } = linux;
+  if (Object.keys(netDevices).length === 0) return undefined;
+  const { planNetDevices, readNetDevices } = await import('../../network/plan-net-devices.ts');
+  return planNetDevices(readNetDevices(netDevices), makesNamespace(linux, 'network'));
 }
 
 /** What a bind mount shows; a source that is missing becomes an error of the plan, which names it. */
