@@ -142,7 +142,7 @@ function explainPlace(
       return { message: `${path} is a directory, but what is mounted there is a file` };
     case 'ELOOP':
       return {
-        message: `${path} leads through a symbolic link that is not followed here`,
+        message: `${path} leads through a symbolic link that is not followed here: it must be mounted on ordinary directory`,
         hint: 'the image has a link where a plain directory or file is needed',
       };
     case 'EACCES':

@@ -130,7 +130,20 @@ export function planHooksBeforePivot(hooks: HookStates | undefined): readonly (O
             { op: 'await_host', why: 'The root is changed only after they have succeeded.' },
           ]),
         ]),
-    group('child', 'Hooks inside, before the change of root', inside),
+    group(
+      'child',
+      'Hooks inside, before the change of root',
+      inside.length === 0
+        ? []
+        : [
+            {
+              op: 'fchdir',
+              fd: 'rootfs',
+              why: 'They find the root of the container where they are, as with runc.',
+            },
+            ...inside,
+          ],
+    ),
   ];
 }
 

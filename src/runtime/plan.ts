@@ -10,7 +10,7 @@ import type { HostPath } from '../lib/brands.ts';
 import type { BindContext, SourceType } from '../mounts/plan-binds.ts';
 import { planDevices } from '../mounts/plan-devices.ts';
 import { planMaskedPaths, planReadonlyPaths } from '../mounts/plan-masks.ts';
-import { planMounts } from '../mounts/plan-mounts.ts';
+import { planMount, planMounts } from '../mounts/plan-mounts.ts';
 import {
   planChroot,
   planPivot,
@@ -31,7 +31,7 @@ import { type ContainerIdentity, chooseListener, planConnection } from '../secur
 import { planSysctls } from '../security/plan-sysctls.ts';
 import type { SeccompProgram } from '../security/seccomp-compile.ts';
 import { sysctlNamespaces } from '../security/sysctls.ts';
-import type { RuntimeSpec } from '../spec/runtime.ts';
+import type { MountSpec, RuntimeSpec } from '../spec/runtime.ts';
 import { cgroupMounts } from './cgroup-mounts.ts';
 import { group } from './op-group.ts';
 import {
@@ -143,7 +143,12 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
   const ownCgroups = new Set(
     specMounts.filter((one) => !spec.mounts.includes(one)).map(({ source }) => source),
   );
-  const mounts = planMounts(specMounts, bindContext(input, ownCgroups));
+  const context = bindContext(input, ownCgroups);
+  const sealed = specMounts.find(isReadOnlyDev);
+  const mounts = planMounts(
+    specMounts.map((one) => (one === sealed ? writable(one) : one)),
+    context,
+  );
   const listener = chooseListener(linux.seccomp, input.identity);
   const terminal = process.terminal;
   const waits = input.detached === 'waiting';
@@ -161,7 +166,12 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     ]),
 
     group('host', 'A cgroup to be born into', cgroup.before),
-    group('cleanup', 'The cgroup goes', cgroup.cleanup),
+    // Who deletes the container later removes them with it.
+    group(
+      input.everyCgroup && input.state?.remove === false ? 'undo' : 'cleanup',
+      'The cgroup goes',
+      cgroup.cleanup,
+    ),
     group('cleanup', 'Has memory run out?', recordsExit(input.state) ? cgroup.count : []),
     // Rules come first: when the host begins to pass packets on, it is said which. They go before the addresses do.
     group('host', 'Rules for packets', rules?.before ?? []),
@@ -233,6 +243,11 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     // /dev must be mounted before there can be devices on it; the terminal comes from the devpts mounted above.
     group('child', 'Devices', planDevices(linux.devices ?? [], inUserNamespace)),
     group('child', 'The terminal', terminal ? planTerminal(process, spec.mounts, true) : []),
+    group(
+      'child',
+      'A /dev that is complete, and read-only from here on',
+      sealed === undefined ? [] : planMount(remounted(sealed), context, 'dev').child,
+    ),
     group(
       'host',
       'The terminal, seen from the host',
@@ -375,6 +390,19 @@ function planInput({ spec, interactive }: PlanInput): readonly Op[] {
       why: "Without -i the program reads an empty input, not the caller's.",
     },
   ];
+}
+
+/** Its devices and its terminal have to be made first. */
+function isReadOnlyDev({ destination, type, options }: MountSpec): boolean {
+  return destination === '/dev' && type === 'tmpfs' && options?.includes('ro') === true;
+}
+
+function writable(mount: MountSpec): MountSpec {
+  return { ...mount, options: mount.options?.filter((option) => option !== 'ro') ?? [] };
+}
+
+function remounted({ destination, options = [] }: MountSpec): MountSpec {
+  return { destination, options: ['remount', 'bind', ...options] };
 }
 
 function bindContext(

@@ -1,6 +1,14 @@
 /** The life of a container under `tsrun-oci`, as an engine steers it. */
 import { spawn } from 'node:child_process';
-import { existsSync, openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -8,6 +16,12 @@ import { useOci } from '../support/oci.ts';
 import { OCI_PROGRAM } from '../support/under-test.ts';
 
 const oci = useOci();
+
+/** Where cgroups may be: the mount of v2, or the hierarchies below. */
+const CGROUP_ROOTS = [
+  '/sys/fs/cgroup',
+  ...readdirSync('/sys/fs/cgroup').map((name) => `/sys/fs/cgroup/${name}`),
+];
 
 /** Polls: nothing tells when a container that nobody waits for has ended. */
 async function until(condition: () => boolean): Promise<void> {
@@ -141,6 +155,21 @@ describe('run', () => {
     expect(existsSync(join(oci.root, 'g1'))).toBe(false);
   });
 
+  test('--keep leaves the cgroups too, until the container is deleted', () => {
+    oci.ok(
+      'run',
+      '--keep',
+      '-b',
+      oci.bundle({ args: ['true'], linux: { cgroupsPath: '/tsrun-kept/r3' } }),
+      'r3',
+    );
+    const left = () => CGROUP_ROOTS.filter((root) => existsSync(`${root}/tsrun-kept/r3`));
+    expect(left()).not.toEqual([]);
+    oci.ok('delete', 'r3');
+    expect(left()).toEqual([]);
+    for (const root of CGROUP_ROOTS) if (existsSync(`${root}/tsrun-kept`)) rmdirSync(`${root}/tsrun-kept`);
+  });
+
   test('--keep leaves a stopped container', () => {
     oci.ok('run', '--keep', '-b', oci.bundle({ args: ['true'] }), 'h1');
     expect(oci.status('h1')).toBe('stopped');
@@ -190,11 +219,36 @@ describe('exec', () => {
     oci.ok('delete', '-f', id);
   });
 
+  test('--cgroup names one below that of the container, which is there', () => {
+    const id = sleeping('j4');
+    const said = (path: string) => oci.run('exec', '--cgroup', path, id, 'true');
+    expect(said('..')).toMatchObject({
+      code: 255,
+      stderr: expect.stringContaining(' .. is not a sub cgroup path'),
+    });
+    expect(said('nothing')).toMatchObject({
+      code: 255,
+      stderr: expect.stringMatching(/ adding pid .*\/nothing\/cgroup.procs: no such file /),
+    });
+    expect(said('whatever:/').stderr).toContain('unknown controller whatever');
+    expect(said('/')).toMatchObject({ code: 0, stderr: '' });
+    oci.ok('delete', '-f', id);
+  });
+
+  test('kill -a ID 0 only asks', () => {
+    const id = sleeping('j5');
+    expect([oci.ok('kill', id, '0'), oci.ok('kill', '-a', id, '0')]).toEqual(['', '']);
+    expect(oci.status(id)).toBe('running');
+    oci.ok('delete', '-f', id);
+  });
+
   test('what cannot be is refused with 255', () => {
     const id = sleeping('j3');
     const refused = (stderr: string) => ({ code: 255, stderr: expect.stringContaining(stderr) });
     expect(oci.run('exec', id, 'nope')).toMatchObject(refused('executable file not found'));
-    expect(oci.run('exec', '--cgroup', '../..', id, 'true')).toMatchObject(refused('climbs'));
+    expect(oci.run('exec', '--cgroup', '../..', id, 'true')).toMatchObject(
+      refused('.. is not a sub cgroup path'),
+    );
     for (const user of ['-1', '4294967295', '1e9', '0x0'])
       expect(oci.run('exec', '-u', user, id, 'true')).toMatchObject(refused('is no id'));
     oci.ok('delete', '-f', id);
@@ -243,6 +297,11 @@ describe('hooks', () => {
       ['running', pid, 'l1'],
       ['stopped', 0, 'l1'],
     ]);
+  });
+
+  test('of createContainer find the root of the container where they are', () => {
+    const createContainer = [{ path: '/bin/sh', args: ['sh', '-c', 'test -x ./bin/busybox'] }];
+    oci.ok('run', '-b', oci.bundle({ args: ['true'], config: { hooks: { createContainer } } }), 'h9');
   });
 
   test('one that fails before the start ends the container, and poststop is told', () => {

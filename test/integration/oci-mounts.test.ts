@@ -308,3 +308,17 @@ describe.skipIf(!existsSync('/sys/fs/cgroup/memory'))(
     );
   },
 );
+
+test('a /dev that is read-only has its devices and the mounts below it', async () => {
+  const dev: MountSpec = {
+    destination: '/dev',
+    type: 'tmpfs',
+    options: ['nosuid', 'ro', 'mode=755', 'size=64k'],
+  };
+  const mounts = STANDARD_MOUNTS.map((mount) => (mount.destination === '/dev' ? dev : mount));
+  const said = await bundles.sh(
+    { mounts },
+    'echo x >/dev/null && ls /dev/pts/ptmx && touch /dev/x 2>&1 || true',
+  );
+  expect(said).toBe('/dev/pts/ptmx\ntouch: /dev/x: Read-only file system\n');
+});

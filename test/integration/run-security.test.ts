@@ -145,7 +145,7 @@ describe('an image whose', () => {
         expect(await tsrun.run('run', '--rm', image, 'true')).toEqual({
           code: 125,
           stdout: '',
-          stderr: `tsrun: Cannot start the container: /${name} leads through a symbolic link that is not followed here\nhint: the image has a link where a plain directory or file is needed\n`,
+          stderr: `tsrun: Cannot start the container: /${name} leads through a symbolic link that is not followed here: it must be mounted on ordinary directory\nhint: the image has a link where a plain directory or file is needed\n`,
         });
       });
     },

@@ -19,7 +19,8 @@ export const verb: OciVerb = {
   run(args, { root }) {
     const { flags, rest } = parseVerb(FLAGS, args, SYNTAX, 1, 2);
     const [id = '', text = 'SIGTERM'] = rest;
-    const signal = signalNumber(text);
+    // 0 only asks whether they are there: kill(2).
+    const signal = text === '0' ? 0 : signalNumber(text);
     if (signal === undefined)
       throw new TsrunError('USAGE', `unknown signal ${JSON.stringify(text)}`, { exitCode: 1 });
     const container = findContainer(root, id);

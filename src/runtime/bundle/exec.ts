@@ -1,5 +1,6 @@
 /** Another program in a container that was made from a bundle. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
 import type { ContainerCgroups } from '../../cgroup/host.ts';
 import type { Plan } from '../../kernel/ops.ts';
 import { type HostPath, hostPath } from '../../lib/brands.ts';
@@ -69,25 +70,26 @@ function currentCgroups(cgroups: ContainerCgroups, pid: number): ContainerCgroup
     : { ...cgroups, v2: hostPath(v2 + path.slice(below + v2.length - v2.lastIndexOf('/'))) };
 }
 
+/** In the words of runc. A path without a controller is one of v2, or in v1 of every hierarchy. */
 function subCgroups(cgroups: ContainerCgroups, asked: readonly string[]): ContainerCgroups {
-  const refuse = (why: string) => {
+  const refuse = (why: string): never => {
     throw new TsrunError('BAD_CGROUP', `invalid --cgroup argument: ${why}`, { exitCode: 1 });
   };
-  let found = cgroups;
+  const below = (directory: HostPath, path: string) => {
+    const found = posix.join(directory, path);
+    if (existsSync(found)) return hostPath(found);
+    return refuse(`error adding pid to cgroups: ${found}/cgroup.procs: no such file or directory`);
+  };
+  let { v2, v1 } = cgroups;
   for (const text of asked) {
     const [path = '', controllers] = text.split(':').toReversed();
-    if (path.split('/').includes('..')) refuse(`${text} (it climbs)`);
-    if (controllers === undefined) {
-      if (found.v2 === undefined || asked.length > 1) refuse(`${text} (missing <controller>: prefix)`);
-      found = { ...found, v2: hostPath(`${found.v2}/${path}`) };
-      continue;
-    }
-    for (const name of controllers.split(',')) {
-      const directory = found.v1[name];
-      if (directory === undefined)
-        refuse(`${text} (the container has no cgroup of v1 for ${name || 'no controller'})`);
-      found = { ...found, v1: { ...found.v1, [name]: hostPath(`${directory}/${path}`) } };
+    if (path.split('/').includes('..')) refuse(`${path} is not a sub cgroup path`);
+    if (controllers === undefined && asked.length > 1) refuse(`${text} (missing <controller>: prefix)`);
+    if (controllers === undefined && v2 !== undefined) v2 = below(v2, path);
+    for (const name of controllers?.split(',') ?? (v2 === undefined ? Object.keys(v1) : [])) {
+      const directory = v1[name] ?? refuse(`unknown controller ${name}`);
+      v1 = { ...v1, [name]: below(directory, path) };
     }
   }
-  return found;
+  return { ...(v2 === undefined ? {} : { v2 }), v1 };
 }

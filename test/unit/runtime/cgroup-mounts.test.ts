@@ -40,7 +40,7 @@ test("without a cgroup namespace the container's own cgroups are bound there, an
 test('a hybrid host has v2 besides', () => {
   const hybrid = { ...V1, v2Mount: hostPath('/sys/fs/cgroup/unified') };
   expect(lines(OWN, hybrid)).toContain('./unified cgroup2  nosuid,ro');
-  expect(lines(SHARED, hybrid)).toContain('./unified bind /sys/fs/cgroup/unified bind,nosuid,ro');
+  expect(lines(SHARED, hybrid)).toContain('./unified bind /sys/fs/cgroup/unified/pod/x bind,nosuid,ro');
 });
 
 test('on v2, and where the container has no cgroup in every hierarchy, it is one mount of cgroup2', () => {
