@@ -1,5 +1,5 @@
 /**
- * The suites. unit, golden and native need no root and run side by side; integration and vm start containers,
+ * The suites. unit, golden and native need no root and run side by side; integration, systemd and vm start containers,
  * so they run one file at a time and every test is followed by a count of what it left behind.
  */
 import { defineConfig } from 'vitest/config';
@@ -47,6 +47,7 @@ export default defineConfig({
       plainSuite('golden'),
       plainSuite('native'),
       containerSuite('integration'),
+      containerSuite('systemd'),
       containerSuite('vm'),
       conformanceSuite,
     ],

@@ -11,6 +11,7 @@
 #define TSR_MAX_PLAN_BYTES 8388608
 #define TSR_NO_FD 4294967295u
 #define TSR_REQUEST_PREFIX_SIZE 8
+#define TSR_DBUS_PREFIX_SIZE 8
 
 #define KIND_FD 1
 #define KIND_INTO 2
@@ -21,6 +22,7 @@
 #define KIND_STRINGS 7
 #define KIND_U32S 8
 #define KIND_NETLINK 9
+#define KIND_DBUS 10
 
 #define WHO_HOST 0
 #define WHO_CHILD 1
@@ -329,6 +331,10 @@
 #define OP_COUNT_OOM_KILLS 92
 #define COUNT_OOM_KILLS_AT 0
 #define COUNT_OOM_KILLS_PATH 1
+#define OP_SYSTEMD_JOB 93
+#define SYSTEMD_JOB_BUS 0
+#define SYSTEMD_JOB_UNIT 1
+#define SYSTEMD_JOB_REQUEST 2
 #define OP_LISTEN 120
 #define LISTEN_INTO 0
 #define LISTEN_AT 1
@@ -441,6 +447,7 @@
   X(JOIN_CGROUP, join_cgroup, KIND_FD) \
   X(CGROUP_DEVICE, cgroup_device, KIND_FD, KIND_BYTES) \
   X(COUNT_OOM_KILLS, count_oom_kills, KIND_FD, KIND_STR) \
+  X(SYSTEMD_JOB, systemd_job, KIND_STR, KIND_STR, KIND_DBUS) \
   X(LISTEN, listen, KIND_INTO, KIND_FD, KIND_STR) \
   X(AWAIT_START, await_start, KIND_FD) \
   X(TELL_HOST, tell_host, 0) \

@@ -47,6 +47,10 @@ TSR_EXPORT int32_t tsr_remove_tree(const char *path);
 TSR_EXPORT int32_t tsr_netlink(int32_t protocol, int32_t netns, const uint8_t *request, uint32_t len, uint8_t *reply,
                                uint32_t capacity);
 
+/* Calls methods on the D-Bus whose socket is at `bus`; the last call starts a job of systemd, whose end is awaited. Returns 0, or
+ * -errno with what was said about it (or an empty string) in the 200 bytes of `text`: see common/systemd-job.h. */
+TSR_EXPORT int32_t tsr_systemd_job(const char *bus, const uint8_t *calls, uint32_t len, uint8_t *text, uint32_t size);
+
 /* Makes an eBPF program decide about devices in the cgroup (of v2) at this path, in place of the one there: there is no
  * moment without any. -EBUSY when somebody else has attached programs too. bpf(2), BPF_F_REPLACE. */
 TSR_EXPORT int32_t tsr_cgroup_device(const char *cgroup, const uint8_t *program, uint32_t len);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/netlink.h"
+#include "common/systemd-job.h"
 
 static const uint8_t kinds[][TSR_MAX_FIELDS] = {
 #define ROW(NAME, name, ...) [OP_##NAME] = {__VA_ARGS__},
@@ -55,6 +56,16 @@ static int netlink_ok(const struct plan *p, uint64_t ref) {
   return netlink_well_formed(p->base + offset + TSR_REQUEST_PREFIX_SIZE, length);
 }
 
+/* Prefix (where the child's pid goes, 0 for nowhere; padding), then whole messages. */
+static int dbus_ok(const struct plan *p, uint64_t ref) {
+  uint64_t offset = ref >> 32, length = (uint32_t)ref;
+  if (offset % 8 != 0 || !inside(p, offset, length) || length <= TSR_DBUS_PREFIX_SIZE) return 0;
+  const uint32_t *prefix = (const uint32_t *)(const void *)(p->base + offset);
+  length -= TSR_DBUS_PREFIX_SIZE;
+  if (prefix[0] > length - 4 || prefix[1] != 0) return 0;
+  return systemd_job_well_formed(p->base + offset + TSR_DBUS_PREFIX_SIZE, length);
+}
+
 static const uint32_t tolerable = TOLERATE_ENOENT | TOLERATE_ENOTDIR | TOLERATE_EPERM | TOLERATE_EINVAL | TOLERATE_ENOSYS |
                                   TOLERATE_EEXIST | TOLERATE_ENOTTY;
 
@@ -79,6 +90,8 @@ static int field_ok(const struct plan *p, uint8_t kind, uint64_t value) {
       return (value >> 32) % 8 == 0 && inside(p, value >> 32, (uint64_t)(uint32_t)value * 4);
     case KIND_NETLINK:
       return netlink_ok(p, value);
+    case KIND_DBUS:
+      return dbus_ok(p, value);
     default:
       return 0;
   }

@@ -9,6 +9,7 @@
 #   TSRUN_RUN      directory on the host made for this run: command, cwd, token, rw-dirs
 #   TSRUN_MODULES  directory on the host that holds this kernel's modules
 #   TSRUN_DISK     "ext4" when data roots are to lie on ext4 instead of tmpfs
+#   TSRUN_SYSTEMD  "yes" when systemd is to be PID 1, and the command a service of it
 #   TSRUN_PORTS    the character devices for stdout, stderr and stdin, patterns with commas between
 set -eu
 
@@ -133,13 +134,44 @@ PORTS
   # Not cat: busybox's uses sendfile, which holds the pipe's lock while it waits for the terminal to say
   # something, and the command could not even exit, since that closes the pipe.
   dd bs=64k <"$in" >stdin 2>/dev/null &
+  [ -z "${TSRUN_SYSTEMD:-}" ] || boot_systemd
+  run_command
+  while :; do wait || true; sleep 3600; done # the host ends the machine when it has read both
+}
+
+run_command() {
   sh command <stdin >stdout 2>stderr &
   status=0
   wait $! || status=$?
   sync
-  printf '\0%s%03d\n' "$(cat token)" $status >&3
-  printf '\0%s%03d\n' "$(cat token)" $status >&4
-  while :; do wait || true; sleep 3600; done # the host ends the machine when it has read both
+  printf '\0%s%03d\n' "$(cat token)" $status >stdout
+  printf '\0%s%03d\n' "$(cat token)" $status >stderr
+}
+
+# As little of systemd's boot as will do: the bus of the system, and the command.
+boot_systemd() {
+  units=/run/systemd/system
+  for unit in dbus.socket dbus.service; do
+    mkdir -p $units/$unit.d
+    printf '[Unit]\nDefaultDependencies=no\n' >$units/$unit.d/early.conf
+  done
+  cat >$units/vm.target <<UNIT
+[Unit]
+DefaultDependencies=no
+Requires=vm.service
+UNIT
+  cat >$units/vm.service <<UNIT
+[Unit]
+DefaultDependencies=no
+Requires=dbus.socket dbus.service
+After=dbus.socket dbus.service
+[Service]
+ExecStart=/run/tsrun-vm/busybox sh /run/tsrun-vm/init command
+WorkingDirectory=/run/tsrun-vm
+LimitNOFILE=1024:1048576
+TasksMax=infinity
+UNIT
+  exec /lib/systemd/systemd --unit=vm.target
 }
 
 # Waits for a port, given as a pattern, since the driver makes ports in its own time, and prints its path.
@@ -156,4 +188,5 @@ case ${1:-initramfs} in
     system
     run
     ;;
+  command) run_command ;;
 esac

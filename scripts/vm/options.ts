@@ -12,6 +12,8 @@ export interface VmOptions {
   readonly timeoutSeconds: number;
   /** Whether /var/lib/tsrun and /var/tmp lie on an ext4 of 8 GB (sparse, in guest memory) instead of tmpfs. */
   readonly disk: boolean;
+  /** Whether systemd is PID 1, and the command a service of it. */
+  readonly systemd: boolean;
   /** Host directories the guest can write, at the same path. */
   readonly rwDirs: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -24,6 +26,7 @@ export const USAGE = `usage: npm run vm -- [options] <command> [argument…]
   --mem SIZE         memory of the machine (default 3G)
   --timeout SECONDS  end it after this time with status 125 (default 900)
   --disk             put /var/lib/tsrun and /var/tmp on ext4, for what tmpfs cannot do; a second slower
+  --systemd          systemd as PID 1, with the system's D-Bus; the command is a service of it
   --rw-dir DIR       let the machine write this host directory, at the same path; repeatable
   --env NAME[=VALUE] set a variable for the command, or pass the caller's on; repeatable`;
 
@@ -52,6 +55,7 @@ export function parseVmOptions(args: readonly string[], callerEnv: NodeJS.Proces
     memory: values.mem,
     timeoutSeconds,
     disk: values.disk,
+    systemd: values.systemd,
     rwDirs: values['rw-dir'].map(existingDirectory),
     env: { ...chooseEnv(values.env, callerEnv), TSRUN_VM: machine },
     command,
@@ -64,6 +68,7 @@ const OPTIONS = {
   mem: { type: 'string', default: '3G' },
   timeout: { type: 'string', default: '900' },
   disk: { type: 'boolean', default: false },
+  systemd: { type: 'boolean', default: false },
   'rw-dir': { type: 'string', multiple: true, default: [] as string[] },
   env: { type: 'string', multiple: true, default: [] as string[] },
 } as const;
@@ -72,7 +77,7 @@ const OPTIONS = {
 function findCommand(args: readonly string[]): number {
   let index = 0;
   for (let word = args[index]; word?.startsWith('-') && word !== '--'; word = args[index]) {
-    const takesValue = !word.includes('=') && word !== '--uml' && word !== '--disk';
+    const takesValue = !word.includes('=') && !['--uml', '--disk', '--systemd'].includes(word);
     index += takesValue ? 2 : 1;
   }
   return Math.min(index, args.length);

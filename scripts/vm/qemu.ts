@@ -55,6 +55,7 @@ export function qemuCommand(
     `TSRUN_RUN=${runDirectory}`,
     `TSRUN_MODULES=${join(kernel.root, 'lib/modules')}`,
     `TSRUN_DISK=${options.disk ? 'ext4' : ''}`,
+    `TSRUN_SYSTEMD=${options.systemd ? 'yes' : ''}`,
     `TSRUN_PORTS=${PORTS.map((port) => port.device).join()}`,
   ];
   return [

@@ -57,6 +57,7 @@ export function umlCommand(options: VmOptions, runDirectory: string, cache: stri
       'TSRUN_HOST=hostfs',
       `TSRUN_RUN=${runDirectory}`,
       `TSRUN_DISK=${options.disk ? 'ext4' : ''}`,
+      `TSRUN_SYSTEMD=${options.systemd ? 'yes' : ''}`,
     ],
     ...[`TSRUN_MODULES=${join(kernel.root, 'lib/modules')}`, 'TSRUN_PORTS=/dev/ttyS0,/dev/ttyS1,/dev/null'],
   ];

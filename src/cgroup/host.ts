@@ -16,6 +16,8 @@ export interface CgroupHost {
   readonly v1: Readonly<Record<string, V1Hierarchy>>;
   /** Whether the kernel counts swap by cgroup. */
   readonly countsSwap: boolean;
+  /** Whether systemd is the init of this system, sd_booted(3), and so can be asked for a cgroup. */
+  readonly hasSystemd: boolean;
 }
 
 export interface V1Hierarchy {
@@ -34,6 +36,9 @@ export interface Cpuset {
   readonly unset?: readonly string[];
 }
 
+/** Who makes the cgroup that a container lies in: we, or systemd for us. */
+export type CgroupManager = 'cgroupfs' | 'systemd';
+
 /** Without being asked to. In v1 it would cost each start 10 ms: a process that moves waits for all processors. */
 export function canLimitPids(host: CgroupHost): boolean {
   return host.v2Controllers.includes('pids') && !host.v2Busy;
@@ -44,6 +49,8 @@ export interface ContainerCgroups {
   readonly v2?: HostPath;
   /** By controller. */
   readonly v1: Readonly<Record<string, HostPath>>;
+  /** The unit of systemd that the one of v2 lies in, when systemd made it. */
+  readonly scope?: string;
 }
 
 /** The directory of a cgroup: its hierarchy's mount, and the path from there. */

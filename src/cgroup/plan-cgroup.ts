@@ -1,10 +1,20 @@
 /** The container's cgroups: made before the container, so that it is born inside, and removed after it. cgroups(7). */
-import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
-import type { DeviceRule, ResourcesSpec } from '../spec/runtime.ts';
-import { compileDeviceRules } from './device-program.ts';
+import type { ResourcesSpec } from '../spec/runtime.ts';
+import {
+  type CgroupPlan,
+  controllersOf,
+  countOomKills,
+  handDown,
+  openDirectory,
+  openV2Root,
+  planDevices,
+  removeV2,
+  type WhichCgroups,
+  writeSetting,
+} from './cgroup-ops.ts';
 import { deviceRules } from './device-rules.ts';
 import {
   type CgroupHost,
@@ -18,21 +28,6 @@ import { resourceWrites } from './resource-writes.ts';
 import { type CgroupWrite, noController } from './setting.ts';
 import { inheritedCpuset } from './v1/cpuset.ts';
 import { deviceSettings } from './v1/devices.ts';
-
-export interface CgroupPlan {
-  /** Before the clone; opens the descriptor `cgroup`, when there is v2. */
-  readonly before: readonly Op[];
-  /** While the child waits: v1 takes a process only once it is there. */
-  readonly join: readonly Op[];
-  readonly cleanup: readonly Op[];
-  /** Before the cleanup: whether memory ran out. */
-  readonly count: readonly Op[];
-  /** Whether the descriptor `cgroup` is there for the clone. */
-  readonly bornInside: boolean;
-}
-
-/** A cgroup, or in v2 the controllers, for what limits the container, or all there are. */
-export type WhichCgroups = 'limited' | 'all';
 
 /** `cgroupsPath` as in the specification: see placeCgroup. */
 export function planCgroup(
@@ -84,12 +79,6 @@ function checkBase(
     `Cannot limit the container: the cgroup ${v2Base} has processes of its own, so it cannot hand down ${controllers.join(', ')}`,
     { hint: `move them into a cgroup below it first (its cgroup.procs lists them), or leave out the limits` },
   );
-}
-
-/** Those of v2 that the cgroups above must hand down. */
-function controllersOf(writes: readonly CgroupWrite[]): readonly string[] {
-  const needed = writes.filter((one) => one.version === 2 && one.controller !== 'cgroup');
-  return [...new Set(needed.map((one) => one.controller))];
 }
 
 /** The cgroups that planCgroup makes. */
@@ -152,10 +141,9 @@ function planV2(
   controllers: readonly string[],
 ): Part {
   const own = writes.filter((one) => one.version === 2);
-  const rules = deviceRules(resources.devices);
   return {
     before: [
-      openDirectory('cgroups', undefined, place.mount, 'The root of the cgroup v2 hierarchy.'),
+      openV2Root(place.mount),
       ...parentsOf(place).flatMap((path): readonly Op[] => [
         ...(path === place.base ? [] : [makeParent('cgroups', path)]),
         ...(controllers.length === 0 ? [] : [handDown(path, controllers)]),
@@ -168,37 +156,13 @@ function planV2(
         why: 'A directory in cgroupfs is a cgroup: this one will hold the container and nothing else.',
       },
       openDirectory('cgroup', 'cgroups', place.path, 'clone3 takes the cgroup as a descriptor.'),
-      ...own.map((one) => write('cgroup', one)),
-      ...(rules.length === 0
-        ? []
-        : [
-            {
-              op: 'cgroup_device' as const,
-              cgroup: 'cgroup',
-              program: compileDeviceRules(rules),
-              why: whyDevices(resources.devices ?? []),
-            },
-          ]),
+      ...own.map((one) => writeSetting('cgroup', one)),
+      ...planDevices(resources),
     ],
     join: [],
-    cleanup: [
-      { op: 'rmdir', at: 'cgroups', path: place.path, why: 'An empty cgroup is removed like a directory.' },
-      {
-        op: 'write',
-        at: 'cgroup',
-        path: 'cgroup.kill',
-        data: '1',
-        tolerate: ['ENOENT'],
-        why: 'Ends what may be left in the cgroup (kernel 5.14), so that it can be removed.',
-      },
-    ],
+    cleanup: removeV2(place.path),
     count: [countOomKills('cgroup', 'memory.events')],
   };
-}
-
-function whyDevices({ length }: readonly DeviceRule[]): string {
-  const more = length === 0 ? '' : `, what ${length === 1 ? 'a rule allows' : `${length} rules allow`}`;
-  return `The kernel asks this program before a device is opened: null, zero, full, random, urandom, terminals${more}, and no other.`;
 }
 
 function planV1(
@@ -230,7 +194,7 @@ function planV1(
       openDirectory(cgroup, root, place.path, 'Its files, and the list of its processes.'),
       ...writes
         .filter((one) => one.version === 1 && names.includes(one.controller))
-        .map((one) => write(cgroup, one)),
+        .map((one) => writeSetting(cgroup, one)),
     ],
     join: [
       {
@@ -263,17 +227,6 @@ function removeLater(host: CgroupHost, cgroupsPath: string, planned: readonly st
   });
 }
 
-/** Without the memory controller there is no such file, and nobody counts. */
-function countOomKills(at: string, path: string): Op {
-  return {
-    op: 'count_oom_kills',
-    at,
-    path,
-    tolerate: ['ENOENT'],
-    why: 'Whether the kernel has ended a process of the container because memory ran out: the record of its end says so.',
-  };
-}
-
 /** The cgroups above it: the base, which is there and stands for all above it, and those below that may have to be made. */
 function parentsOf({ path, base }: CgroupPlace): readonly string[] {
   const parts = path.split('/').slice(0, -1);
@@ -302,38 +255,4 @@ function fillCpuset(at: string, path: string, cpuset: Cpuset | undefined): reado
     data: value,
     why,
   }));
-}
-
-function handDown(path: string, controllers: readonly string[]): Op {
-  return {
-    op: 'write',
-    at: 'cgroups',
-    path: path === '' ? 'cgroup.subtree_control' : `${path}/cgroup.subtree_control`,
-    data: controllers.map((name) => `+${name}`).join(' '),
-    why: 'A controller works in a cgroup only when every cgroup above hands it down.',
-  };
-}
-
-function write(at: string, { file, value, why, tolerate }: CgroupWrite): Op {
-  return {
-    op: 'write',
-    at,
-    path: file,
-    data: value,
-    why,
-    ...(tolerate === undefined ? {} : { tolerate }),
-  };
-}
-
-function openDirectory(into: string, at: string | undefined, path: string, why: string): Op {
-  return {
-    op: 'open',
-    into,
-    ...(at === undefined ? {} : { at }),
-    path,
-    flags: K.O_PATH + K.O_DIRECTORY,
-    mode: 0,
-    resolve: 0,
-    why,
-  };
 }

@@ -1,14 +1,20 @@
 /** Removing the cgroups of a container whose helper was killed: the processes in them may still be ending. */
-import { readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { runSystemdJob } from '../kernel/dbus-door.ts';
 import { errnoOf } from '../lib/errors.ts';
 import type { ContainerCgroups } from './host.ts';
+import { SYSTEM_BUS, stopScope } from './systemd.ts';
 
 const POLL_MS = 5;
 const POLL_LIMIT_MS = 1000;
 
-export function removeCgroups({ v2, v1 }: ContainerCgroups): void {
+export function removeCgroups({ v2, v1, scope }: ContainerCgroups): void {
   if (v2 !== undefined) ifThere(() => writeFileSync(`${v2}/cgroup.kill`, '1', { flag: 'r+' }));
   for (const path of [...Object.values(v1), ...(v2 === undefined ? [] : [v2])]) removeCgroup(path);
+  // An empty scope goes by itself, a moment later; after this it has gone, also when somebody has put a process into it.
+  if (v2 !== undefined && scope !== undefined && existsSync(dirname(v2)))
+    runSystemdJob(SYSTEM_BUS, stopScope(scope), `remove the unit ${scope}`);
 }
 
 /** Busy means that a process in it has not ended yet. The container may have made others below, when it was privileged. */

@@ -5,7 +5,7 @@ import { parseDevice } from '../engine/host-devices.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
 import { parseTmpfs, parseVolume } from '../volume/parse.ts';
 import {
-  checkCgroupManager,
+  parseCgroupManager,
   parseCgroupNamespace,
   parseOomScore,
   parseShmSize,
@@ -31,10 +31,14 @@ export const CONTAINER_FLAGS = {
   },
   'cgroup-manager': {
     type: 'text',
-    value: 'cgroupfs',
-    help: 'who makes the cgroups: tsrun itself; TSRUN_CGROUP_MANAGER says the same',
+    value: 'cgroupfs|systemd',
+    help: 'who makes the cgroup: tsrun itself, or systemd when asked; TSRUN_CGROUP_MANAGER says the same',
   },
-  'cgroup-parent': { type: 'text', value: 'PATH', help: 'cgroup that the container lies in' },
+  'cgroup-parent': {
+    type: 'text',
+    value: 'PATH',
+    help: 'cgroup that the container lies in; for systemd, a slice',
+  },
   entrypoint: { type: 'text', value: 'PROGRAM', help: "replace the image's entrypoint" },
   env: {
     short: 'e',
@@ -96,13 +100,13 @@ export function containerOptions(
 ): ContainerOptions {
   const [image, ...command] = words;
   if (image === undefined) throw usage(syntax, `'tsrun ${syntax.verb}' needs an image`);
-  checkCgroupManager(flags['cgroup-manager'] ?? hostEnv.TSRUN_CGROUP_MANAGER, syntax);
   const security = flags['security-opt'].map((option) => parseSecurityOption(option, syntax));
   const network = networkOptions(flags, syntax, flags.hostname);
   return {
     image,
     command,
     ...optional('entrypoint', flags.entrypoint),
+    cgroupManager: parseCgroupManager(flags['cgroup-manager'], hostEnv),
     ...optional('cgroupParent', flags['cgroup-parent'] || undefined),
     ...optional('name', flags.name),
     ...optional('hostname', flags.hostname),

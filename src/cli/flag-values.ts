@@ -1,4 +1,5 @@
 /** The text after a flag of `run` → its value, or a usage error. */
+import type { CgroupManager } from '../cgroup/host.ts';
 import { parseByteSize } from '../lib/byte-size.ts';
 import { TsrunError } from '../lib/errors.ts';
 import { parseUlimit } from '../security/rlimits.ts';
@@ -45,16 +46,13 @@ export function parseCgroupNamespace(value: string | undefined, syntax: Syntax):
   throw usage(syntax, `--cgroupns takes private or host, not ${JSON.stringify(value)}`);
 }
 
-/** tsrun writes to the file system of cgroups itself, also where systemd runs. */
-export function checkCgroupManager(value: string | undefined, syntax: Syntax): void {
-  if (value === undefined || value === '' || value === 'cgroupfs') return;
-  if (value === 'systemd')
-    throw new TsrunError(
-      'NO_CGROUP_MANAGER',
-      'Cannot have systemd manage the cgroups: tsrun does not talk to it',
-      {
-        hint: 'use --cgroup-manager cgroupfs, which works beside systemd too',
-      },
-    );
-  throw usage(syntax, `--cgroup-manager takes cgroupfs, not ${JSON.stringify(value)}`);
+/** `flag` counts more than the environment; without either it is cgroupfs, also where systemd runs: docs/decisions/limits.md. */
+export function parseCgroupManager(flag: string | undefined, hostEnv: NodeJS.ProcessEnv): CgroupManager {
+  const value = flag || hostEnv.TSRUN_CGROUP_MANAGER || 'cgroupfs';
+  if (value === 'cgroupfs' || value === 'systemd') return value;
+  const source = flag ? '--cgroup-manager' : 'TSRUN_CGROUP_MANAGER';
+  throw new TsrunError(
+    'BAD_CGROUP_MANAGER',
+    `${source} takes cgroupfs or systemd, not ${JSON.stringify(value)}`,
+  );
 }

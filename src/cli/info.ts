@@ -1,6 +1,7 @@
 /** `tsrun info`: the engine, and what this host can do for containers. */
 import { describeEngine, type EngineDescription } from '../engine/describe-engine.ts';
 import { escapeForTerminal } from '../lib/errors.ts';
+import { parseCgroupManager } from './flag-values.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax } from './flags.ts';
 import { compileFormat } from './format-template.ts';
 import { print } from './print.ts';
@@ -25,10 +26,10 @@ export const verb: Verb = {
   run,
 };
 
-async function run(args: readonly string[], { paths }: Context): Promise<number> {
+async function run(args: readonly string[], { paths, env }: Context): Promise<number> {
   const { flags, rest } = parseFlags(FLAGS, args, SYNTAX);
   checkCount(SYNTAX, rest, 0, 0);
-  const info = await describeEngine(paths, VERSION);
+  const info = await describeEngine(paths, VERSION, parseCgroupManager(undefined, env));
   if (flags.format !== undefined) {
     print(compileFormat(flags.format, Object.keys(info))(info));
     return 0;

@@ -1,4 +1,5 @@
 /** What a user can ask of a container, parsed; the command line and the API both end up here. */
+import type { CgroupManager } from '../cgroup/host.ts';
 import type { EndpointOptions } from '../network/endpoint.ts';
 import type { HostEntry } from '../network/hosts.ts';
 import type { ContainerPort } from '../network/published-port.ts';
@@ -44,7 +45,8 @@ export interface ContainerOptions {
   readonly shmBytes?: number;
   readonly cgroupNamespace: 'private' | 'host';
   readonly resources: ResourceOptions;
-  /** The cgroup to lie in; from the mounts of the hierarchies when it begins with `/`. */
+  readonly cgroupManager: CgroupManager;
+  /** The cgroup to lie in, from the mounts of the hierarchies when it begins with `/`; for systemd, a slice. */
   readonly cgroupParent?: string;
   readonly network: NetworkOptions;
   readonly ports: PortOptions;

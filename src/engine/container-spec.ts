@@ -1,5 +1,6 @@
 /** Image configuration + what was asked → the OCI runtime configuration of the container, but for its seccomp filter: see choose-seccomp.ts. */
 import { readFileSync } from 'node:fs';
+import { DEFAULT_SLICE } from '../cgroup/scope.ts';
 import type { ResolvedUser } from '../image/user.ts';
 import { type ContainerId, containerPath, type HostPath } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
@@ -177,12 +178,15 @@ function chooseLinux({ id, options, host, peer }: SpecInput): LinuxSpec {
   return {
     namespaces: [...kinds.map((type) => ({ type })), ...network],
     sysctl: { ...interfaceSysctls(options.network, host), ...chooseSysctls(options.sysctls, own) },
-    cgroupsPath: [...(options.cgroupParent === undefined ? [] : [options.cgroupParent]), `tsrun-${id}`].join(
-      '/',
-    ),
+    cgroupsPath: chooseCgroupsPath(id, options),
     resources: chooseResources(options, asked.rules, host.cgroup),
     ...confined,
   };
+}
+
+function chooseCgroupsPath(id: ContainerId, { cgroupManager, cgroupParent }: ContainerOptions): string {
+  if (cgroupManager === 'systemd') return `${cgroupParent ?? DEFAULT_SLICE}:tsrun:${id}`;
+  return cgroupParent === undefined ? `tsrun-${id}` : `${cgroupParent}/tsrun-${id}`;
 }
 
 /**

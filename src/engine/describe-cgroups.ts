@@ -1,5 +1,5 @@
 /** What of limits this host can hold, as `docker info` describes it. */
-import type { CgroupHost } from '../cgroup/host.ts';
+import type { CgroupHost, CgroupManager } from '../cgroup/host.ts';
 
 /** The controllers that limits need: their names in v2 and v1, and what cannot be limited without them. */
 const WANTED: readonly (readonly [v2: string, v1: string, limits: string])[] = [
@@ -11,7 +11,8 @@ const WANTED: readonly (readonly [v2: string, v1: string, limits: string])[] = [
 ];
 
 export interface CgroupDescription {
-  readonly CgroupDriver: string;
+  /** Of containers that are run without saying which. */
+  readonly CgroupDriver: CgroupManager;
   /** Of the one that has the controllers: on a hybrid host that is 1. */
   readonly CgroupVersion: '1' | '2';
   readonly CgroupControllers: readonly string[];
@@ -24,13 +25,16 @@ export interface CgroupDescription {
   readonly Warnings: readonly string[];
 }
 
-export function describeCgroups({ v2Controllers, v1, countsSwap }: CgroupHost): CgroupDescription {
+export function describeCgroups(
+  { v2Controllers, v1, countsSwap }: CgroupHost,
+  manager: CgroupManager,
+): CgroupDescription {
   const oldControllers = Object.keys(v1).filter((name) => !name.includes('=')); // name=systemd limits nothing
   const has = (names: readonly string[]) => names.some((name) => v2Controllers.includes(name) || name in v1);
   const missing = WANTED.filter(([name, oldName]) => !has([name, oldName]));
   const swap = has(['memory']) && countsSwap;
   return {
-    CgroupDriver: 'cgroupfs',
+    CgroupDriver: manager,
     CgroupVersion: oldControllers.length === 0 ? '2' : '1',
     CgroupControllers: [...v2Controllers, ...oldControllers].toSorted(),
     MemoryLimit: has(['memory']),

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { availableParallelism, hostname, machine, release, totalmem, type } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { CgroupManager } from '../cgroup/host.ts';
 import { openImageStore } from '../image/store.ts';
 import { nativeDirectory } from '../kernel/native.ts';
 import { readFileIfThere } from '../lib/files.ts';
@@ -14,7 +15,7 @@ const RUNTIME = 'tsrun-exec';
 
 export type EngineDescription = Awaited<ReturnType<typeof describeEngine>>;
 
-export async function describeEngine(paths: EnginePaths, version: string) {
+export async function describeEngine(paths: EnginePaths, version: string, manager: CgroupManager) {
   const containers = listContainers(paths);
   const running = containers.filter(({ state }) => state.status === 'running').length;
   const images = await openImageStore(paths.dataRoot).list();
@@ -27,7 +28,7 @@ export async function describeEngine(paths: EnginePaths, version: string) {
     ServerVersion: version,
     Driver: 'overlay2',
     DriverStatus: [['Backing Filesystem', fileSystemOf(paths.dataRoot)]],
-    ...describeCgroups(readCgroupHost()),
+    ...describeCgroups(readCgroupHost(), manager),
     Runtimes: { [RUNTIME]: { path: join(nativeDirectory(), RUNTIME) } },
     DefaultRuntime: RUNTIME,
     SecurityOptions: securityOptions(),

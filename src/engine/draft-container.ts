@@ -1,7 +1,7 @@
 /** image + options → everything that is known of a container before anything of it is made, and from that its plan. */
 import { statSync } from 'node:fs';
 import type { ContainerCgroups } from '../cgroup/host.ts';
-import { plannedCgroups } from '../cgroup/plan-cgroup.ts';
+import { MANAGERS } from '../cgroup/managers.ts';
 import { readFileFromLayers } from '../image/layer-view.ts';
 import type { ResolvedImage } from '../image/resolved.ts';
 import { type ResolvedUser, resolveUser } from '../image/user.ts';
@@ -60,6 +60,7 @@ export function planDraft(
   return planContainer(
     {
       spec,
+      cgroupManager: options.cgroupManager,
       root: overlayRoot(paths, image, dir, options.remove),
       state: {
         runDir: runDir(paths, id),
@@ -79,8 +80,8 @@ export function planDraft(
 }
 
 /** Where its plan makes the cgroups. */
-export function draftCgroups({ spec: { linux }, host }: ContainerDraft): ContainerCgroups {
-  return plannedCgroups(host.cgroup, linux.cgroupsPath ?? '', linux.resources ?? {});
+export function draftCgroups({ spec: { linux }, host, options }: ContainerDraft): ContainerCgroups {
+  return MANAGERS[options.cgroupManager].cgroups(host.cgroup, linux.cgroupsPath ?? '', linux.resources ?? {});
 }
 
 /** How the plan calls a layer: short, and relative to the directory of layers. */

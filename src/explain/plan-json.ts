@@ -3,6 +3,7 @@
  * are decimal strings, since JSON has no other way to keep them exact; byte runs are base64; text that is not UTF-8
  * is `{"base64": …}`.
  */
+import { type DbusRequest, describeCall } from '../kernel/dbus.ts';
 import { describeMessage, type NetlinkRequest } from '../kernel/netlink.ts';
 import { type FIELD_KINDS, OPS, type Op, type Plan } from '../kernel/ops.ts';
 
@@ -53,6 +54,8 @@ function fieldToJson(kind: keyof typeof FIELD_KINDS, value: unknown): Json {
       return value as readonly number[];
     case 'netlink':
       return (value as NetlinkRequest).map(describeMessage);
+    case 'dbus':
+      return (value as DbusRequest).map(describeCall);
     default:
       return kind satisfies never;
   }

@@ -84,6 +84,7 @@ class Reader {
         return this.#run(value).toString();
       case 'bytes':
       case 'netlink':
+      case 'dbus':
         return this.#run(value);
       case 'strings':
         return this.strings(value);

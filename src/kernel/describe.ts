@@ -1,6 +1,7 @@
 /** An op as one line, in the shape of the system call it is: `move_mount(rootfs → "/dev")`. Constants appear by name. */
 import { escapeForTerminal } from '../lib/errors.ts';
 import * as K from './constants.ts';
+import { type DbusRequest, describeCall } from './dbus.ts';
 import { describeMessage, NETLINK_NETFILTER, NETLINK_ROUTE, type NetlinkRequest } from './netlink.ts';
 import { OPS, type Op } from './ops.ts';
 
@@ -139,6 +140,7 @@ function show(op: string, field: string, kind: string, value: unknown): string {
   if (HEX.has(key)) return `0x${BigInt(value as number | bigint).toString(16)}`;
   if (value instanceof Uint8Array) return `<${value.length} bytes>`;
   if (kind === 'netlink') return `[${(value as NetlinkRequest).map(describeMessage).join(', ')}]`;
+  if (kind === 'dbus') return `[${(value as DbusRequest).map(describeCall).join(', ')}]`;
   if (Array.isArray(value)) return `[${value.map((v) => JSON.stringify(v)).join(', ')}]`;
   // Names of descriptors stand without quotes, text with.
   return kind === 'str' || kind === 'bytes' ? JSON.stringify(value) : String(value);

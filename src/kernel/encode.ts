@@ -8,6 +8,7 @@
  * of strings is an array of such references. Everything is little endian and aligned to 8 bytes.
  */
 import { TsrunError } from '../lib/errors.ts';
+import { DBUS_PREFIX_SIZE, type DbusRequest, encodeCalls } from './dbus.ts';
 import { encodeRequest, type NetlinkRequest, REQUEST_PREFIX_SIZE } from './netlink.ts';
 import {
   type FdName,
@@ -102,6 +103,9 @@ function encodeField(out: PlanBuffer, at: number, kind: FieldKind, value: unknow
     case 'netlink':
       out.setBytes(at, storedRequest(out, value as NetlinkRequest | Uint8Array));
       break;
+    case 'dbus':
+      out.setBytes(at, storedCalls(value as DbusRequest | Uint8Array));
+      break;
     default:
       kind satisfies never;
   }
@@ -123,6 +127,15 @@ function storedRequest(out: PlanBuffer, request: NetlinkRequest | Uint8Array): B
 interface Stored {
   readonly offset: number;
   readonly length: number;
+}
+
+/** The messages, and before them where the executor writes the pid of the child (0: nowhere). */
+function storedCalls(request: DbusRequest | Uint8Array): Buffer {
+  if (request instanceof Uint8Array) return Buffer.from(request);
+  const { bytes, pidAt } = encodeCalls(request);
+  const prefix = Buffer.alloc(DBUS_PREFIX_SIZE);
+  if (pidAt !== undefined) prefix.writeUInt32LE(pidAt, 0);
+  return Buffer.concat([prefix, bytes]);
 }
 
 /**

@@ -7,6 +7,7 @@
  * a tolerant op before it found nothing) is skipped.
  */
 
+import type { DbusRequest } from './dbus.ts';
 import type { NetlinkRequest } from './netlink.ts';
 
 /** What a field holds, and how the executor checks it before the first op runs. */
@@ -29,6 +30,8 @@ export const FIELD_KINDS = {
   u32s: 8,
   /** Messages for a netlink socket: netlink.ts. */
   netlink: 9,
+  /** Calls of methods on D-Bus: dbus.ts. */
+  dbus: 10,
 } as const;
 
 export const OPS = {
@@ -193,6 +196,11 @@ export const OPS = {
   join_cgroup: { code: 90, fields: { cgroup: 'fd' } },
   cgroup_device: { code: 91, fields: { cgroup: 'fd', program: 'bytes' } },
   count_oom_kills: { code: 92, fields: { at: 'fd', path: 'str' } },
+  /**
+   * Calls methods on the bus whose socket is `bus`; the last call starts a job of systemd, and this waits for its end. `unit`
+   * names for an error message what the job is about; it is not sent.
+   */
+  systemd_job: { code: 93, fields: { bus: 'str', unit: 'str', request: 'dbus' } },
 
   // a container that is left to itself: tsrun-oci create
   /** A unix socket that listens at `path`; unix(7). */
@@ -236,6 +244,7 @@ interface FieldTypes {
   u32s: readonly number[];
   /** Bytes: a request that was read back from an encoded plan. */
   netlink: NetlinkRequest | Uint8Array;
+  dbus: DbusRequest | Uint8Array;
 }
 type FieldsOf<N extends OpName> = (typeof OPS)[N]['fields'];
 type OptionalKeys<F> = { [K in keyof F]: F[K] extends 'at' ? K : never }[keyof F];

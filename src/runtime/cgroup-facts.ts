@@ -30,6 +30,9 @@ export function readCgroupHost(pid: number | 'self' = 'self'): CgroupHost {
       v1 ??= pure ? {} : readV1(own);
       return v1;
     },
+    get hasSystemd() {
+      return existsSync('/run/systemd/system');
+    },
     get countsSwap() {
       return existsSync(pure ? '/proc/swaps' : `${this.v1.memory?.mount}/memory.memsw.limit_in_bytes`);
     },

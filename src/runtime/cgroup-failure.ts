@@ -3,7 +3,7 @@ import type { Op, OpOf } from '../kernel/ops.ts';
 import type { Explanation } from './failure.ts';
 
 /** Undefined for an op that is about something else. */
-export function explainCgroup(op: Op, errno: string): Explanation | undefined {
+export function explainCgroup(op: Op, errno: string, detail: string): Explanation | undefined {
   switch (op.op) {
     case 'write':
       if (op.at === 'cgroups')
@@ -15,9 +15,11 @@ export function explainCgroup(op: Op, errno: string): Explanation | undefined {
       return op.at === 'cgroup' || op.at?.endsWith('-cgroup') ? explainLimit(op, errno) : undefined;
     case 'mkdir':
       return op.at === 'cgroups' || op.at?.endsWith('-cgroups') ? explainPlace(op, errno) : undefined;
+    case 'systemd_job':
+      return explainSystemd(op, errno, detail);
     case 'join_cgroup':
       return {
-        message: `the container cannot join its cgroup for ${controllerOf(op.cgroup)}: ${errno}`,
+        message: `the container cannot join its cgroup${op.cgroup === 'cgroup' ? '' : ` for ${controllerOf(op.cgroup)}`}: ${errno}`,
         hint:
           errno === 'ENOSPC'
             ? 'the cgroup above has no processors or no memory nodes: write its cpuset.cpus and cpuset.mems first'
@@ -34,6 +36,24 @@ export function explainCgroup(op: Op, errno: string): Explanation | undefined {
     default:
       return undefined;
   }
+}
+
+function explainSystemd({ bus, unit }: OpOf<'systemd_job'>, errno: string, detail: string): Explanation {
+  if (detail === '')
+    return {
+      message: `systemd cannot be asked for the unit ${unit}: D-Bus at ${bus}: ${errno}`,
+      hint:
+        errno === 'ETIMEDOUT'
+          ? 'it does not answer: systemctl list-jobs shows what it is busy with'
+          : 'systemctl start dbus.socket, or use --cgroup-manager cgroupfs',
+    };
+  return {
+    message: `systemd does not make the unit ${unit}: ${detail}`,
+    hint:
+      errno === 'EEXIST'
+        ? `systemctl status ${unit} shows whose it is`
+        : `journalctl -u ${unit} may say more`,
+  };
 }
 
 /** `written`: to the file cgroup.subtree_control of the cgroup `parent`, such as `+memory +pids`. */

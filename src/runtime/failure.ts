@@ -24,7 +24,7 @@ export interface Explanation {
 /** `tried` begins the message. */
 export function failureToError(failure: Failure, tried = 'Cannot start the container'): TsrunError {
   const name = errnoName(failure.errno);
-  const known = explainCgroup(failure.op, name) ?? explain(failure.op, name, failure.detail);
+  const known = explainCgroup(failure.op, name, failure.detail) ?? explain(failure.op, name, failure.detail);
   const { message, hint, exitCode } = known ?? general(failure, name);
   // Names in it are the image's or the container's: none of them may steer the terminal of the reader.
   return new TsrunError('START_FAILED', escapeForTerminal(`${tried}: ${message}`), {

@@ -2,8 +2,8 @@
  * spec → plan: the table of contents of a container. Domain folders say what each part needs; this file says in
  * which order the kernel wants it, and why.
  */
-import type { CgroupHost } from '../cgroup/host.ts';
-import { planCgroup } from '../cgroup/plan-cgroup.ts';
+import type { CgroupHost, CgroupManager } from '../cgroup/host.ts';
+import { MANAGERS } from '../cgroup/managers.ts';
 import * as K from '../kernel/constants.ts';
 import type { Op, OpGroup, Plan } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
@@ -78,6 +78,8 @@ export interface StateFiles {
 
 export interface PlanInput {
   readonly spec: RuntimeSpec;
+  /** Says also how `cgroupsPath` is read. */
+  readonly cgroupManager: CgroupManager;
   readonly root: RootSource;
   readonly state: StateFiles | undefined;
   /**
@@ -126,11 +128,12 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
   const ownMounts = ns.makesNamespace(linux, 'mount');
   const inUserNamespace = ns.hasNamespace(linux, 'user');
   if (linux.cgroupsPath === undefined) throw new Error('the specification does not say where its cgroup is');
-  const cgroup = planCgroup(
+  const cgroup = MANAGERS[input.cgroupManager].plan(
     host.cgroup,
     linux.cgroupsPath,
     linux.resources ?? {},
     input.everyCgroup ? 'all' : 'limited',
+    spec.annotations,
   );
   const { links, rules } = input.network ?? {};
   const devices = input.netDevices;
@@ -197,9 +200,10 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
         why: 'The child goes no further until its parent has written what a process may not write about itself.',
       },
     ]),
+    // Whatever the child does and makes from here on is limited.
+    group('host', 'A cgroup to be moved into', cgroup.join),
     group('host', 'What only the parent may write', [
       { op: 'open_child_proc', into: 'child-proc', why: 'The files in /proc that belong to the child.' },
-      ...cgroup.join,
       ...ns.planIdMaps(linux),
       ...planOomScore(process.oomScoreAdj),
       ...planPidRecord(input.state),

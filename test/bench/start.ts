@@ -88,6 +88,7 @@ async function tsrunExecutor(host: HostFacts, directory: string): Promise<Contes
         dir,
         host,
       }),
+      cgroupManager: 'cgroupfs',
       root: {
         kind: 'overlay',
         layersDir: hostPath(join(directory, 'layers')),

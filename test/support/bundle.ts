@@ -34,6 +34,8 @@ export interface BundleInput {
   readonly spec: RuntimeSpec;
   readonly root: RootSource;
   readonly cgroupName: string;
+  /** `slice:prefix:name` when systemd is to make the cgroup. */
+  readonly scope: string | undefined;
   readonly state: StateFiles | undefined;
   readonly network: NetworkInput | undefined;
   readonly joined: JoinedProcesses | undefined;
@@ -92,6 +94,7 @@ export interface Change {
   readonly everyCgroup?: boolean;
   readonly files?: readonly string[];
   readonly withoutV2?: boolean;
+  readonly scope?: string;
   /** The output of the container is a pipe, as a shell makes one; Node's own pipes to its children are sockets. */
   readonly throughPipe?: boolean;
   /** Runs the launcher in a terminal of this size; a line "ROWS COLUMNS" on its descriptor 3 resizes it. */
@@ -201,6 +204,7 @@ function bundleInput(change: Change, args: readonly string[], shared: HostPath):
     interactive: change.interactive ?? false,
     everyCgroup: change.everyCgroup ?? false,
     withoutV2: change.withoutV2 ?? false,
+    scope: change.scope,
     files: change.files ?? [],
   };
 }

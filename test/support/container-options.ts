@@ -27,6 +27,7 @@ export const DEFAULT_OPTIONS: ContainerOptions = {
   rlimits: [],
   sysctls: {},
   cgroupNamespace: 'private',
+  cgroupManager: 'cgroupfs',
   resources: {},
   network: { ...NO_NETWORK, mode: { kind: 'network', name: 'bridge' } },
   ports: { publish: [], expose: [], publishAll: false },

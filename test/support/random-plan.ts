@@ -1,4 +1,5 @@
 /** Plans with every op and any field values: nothing anyone should run, but all of it must survive the encoding. */
+import { DBUS_PREFIX_SIZE, type DbusCall, encodeCalls } from '../../src/kernel/dbus.ts';
 import {
   encodeRequest,
   type NetlinkMessage,
@@ -57,6 +58,18 @@ function randomMessage(r: Random): NetlinkMessage {
   };
 }
 
+function randomCall(r: Random): DbusCall {
+  const text = () => r.pick(TEXTS);
+  return {
+    destination: text(),
+    path: text(),
+    interface: text(),
+    member: text(),
+    signature: 'sta(sv)',
+    body: [text(), r.u64(), [[text(), { signature: 'au', value: [r.int(2 ** 32)] }]]],
+  };
+}
+
 function randomField(kind: keyof typeof FIELD_KINDS, r: Random): unknown {
   const several = <T>(make: () => T): T[] => Array.from({ length: r.int(4) }, make);
   switch (kind) {
@@ -79,6 +92,11 @@ function randomField(kind: keyof typeof FIELD_KINDS, r: Random): unknown {
       return Buffer.concat([
         Buffer.alloc(REQUEST_PREFIX_SIZE),
         encodeRequest(several(() => randomMessage(r)).concat(randomMessage(r))).bytes,
+      ]);
+    case 'dbus':
+      return Buffer.concat([
+        Buffer.alloc(DBUS_PREFIX_SIZE),
+        encodeCalls(several(() => randomCall(r)).concat(randomCall(r))).bytes,
       ]);
     default:
       return kind satisfies never;

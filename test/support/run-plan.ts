@@ -21,7 +21,8 @@ const { seccomp: section, netDevices, namespaces } = input.spec.linux;
 const isMade = namespaces.some(({ type, path }) => type === 'network' && path === undefined);
 const plan = planContainer(
   {
-    spec: { ...input.spec, linux: { ...input.spec.linux, cgroupsPath: input.cgroupName } },
+    spec: { ...input.spec, linux: { ...input.spec.linux, cgroupsPath: input.scope ?? input.cgroupName } },
+    cgroupManager: input.scope === undefined ? 'cgroupfs' : 'systemd',
     root: input.root,
     state: input.state,
     network: input.network && planNetwork(input.network, facts.ipv6),

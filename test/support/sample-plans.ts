@@ -30,6 +30,7 @@ export const HOST: HostFacts = {
     v2Busy: false,
     v1: {},
     countsSwap: true,
+    hasSystemd: true,
   },
   boundingCapabilities: (1n << 41n) - 1n,
   arch: 'x86_64',
@@ -106,6 +107,7 @@ function sample(
   const options = { ...OPTIONS, ...changes };
   return {
     spec: engineSpec(options, HOST, peer),
+    cgroupManager: options.cgroupManager,
     root: overlay(2, options.remove),
     state: {
       runDir: hostPath('/run/tsrun/ID'),
@@ -125,7 +127,10 @@ function sample(
   };
 }
 
-function limited(host: HostFacts): RuntimeSpec {
+function limited(
+  host: HostFacts,
+  place: Partial<ContainerOptions> = { cgroupParent: 'web/front' },
+): RuntimeSpec {
   const resources: ResourceOptions = {
     memory: 64 * 1024 * 1024,
     cpus: 0.5,
@@ -136,7 +141,7 @@ function limited(host: HostFacts): RuntimeSpec {
     writeBps: [{ major: 8, minor: 0, rate: 1024 * 1024 }],
     deviceRules: [{ allow: true, type: 'c', major: 10, minor: 229, access: 'rw' }],
   };
-  return engineSpec({ ...OPTIONS, resources, cgroupParent: 'web/front' }, host);
+  return engineSpec({ ...OPTIONS, resources, ...place }, host);
 }
 
 /** A bundle's own configuration: fields that no flag of `tsrun run` reaches. */
@@ -262,6 +267,10 @@ export const SAMPLES: Readonly<Record<string, PlanInput>> = {
   'hybrid-host': sample({}, { spec: engineSpec(OPTIONS, HYBRID_HOST) }),
   limits: sample({}, { spec: limited(HOST) }),
   'limits-v1': sample({}, { spec: limited(HYBRID_HOST) }),
+  'limits-systemd': sample(
+    { cgroupManager: 'systemd' },
+    { spec: limited(HOST, { cgroupManager: 'systemd', cgroupParent: 'web-front.slice' }) },
+  ),
   'user-namespace': bundle((spec) => ({
     ...spec,
     linux: {

@@ -252,5 +252,14 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
 
   join_cgroup: [once('openat'), once('write')],
   // Which one is there, the new one, and its place.
+  // Connect, say who we are, send the calls; then each answer: its header, and the rest of it.
+  systemd_job: [
+    once('socket'),
+    some(['setsockopt']),
+    once('connect'),
+    some(['sendto']),
+    some(['recvfrom']),
+    any(['sendto', 'recvfrom', 'close']),
+  ],
   cgroup_device: [once('bpf'), once('bpf'), once('bpf')],
 };

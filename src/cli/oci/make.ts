@@ -41,6 +41,7 @@ export async function makeContainer(
   const plan = await prepareBundle({
     id,
     bundle: hostPath(resolve(flags.bundle || '.')),
+    cgroupManager: context.systemdCgroup ? 'systemd' : 'cgroupfs',
     root: context.root,
     detached,
     keep,

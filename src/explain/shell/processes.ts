@@ -32,9 +32,7 @@ type ProcessOps =
   | 'sched_setaffinity'
   | 'ioprio_set'
   | 'set_mempolicy'
-  | 'connect_unix'
-  | 'join_cgroup'
-  | 'cgroup_device';
+  | 'connect_unix';
 
 const NAMESPACES: readonly (readonly [flag: number, name: string])[] = [
   [K.CLONE_NEWUSER, 'user'],
@@ -190,12 +188,6 @@ export const PROCESSES: Translations<ProcessOps> = {
   sched_setaffinity: (op, sh) => sh.line(`taskset -p ${hexMask(op.cpus)} $$`),
   ioprio_set: (op, sh) => sh.line(`ionice -c ${op.class} -n ${op.level} -p $$`),
   set_mempolicy: (op, sh) => sh.impossible(op, 'numactl could, which is not in util-linux.'),
-  join_cgroup: (op, sh) => sh.line(`echo "$CHILD" >${sh.variable(op.cgroup)}/cgroup.procs`),
-  cgroup_device: (op, sh) =>
-    sh.impossible(
-      op,
-      'no command of util-linux or coreutils loads a program into the kernel. The container may open every device of which it has, or can make, a node.',
-    ),
 };
 
 /** The tools were put aside with their loader and libraries: in the container there may be none. */

@@ -1,5 +1,6 @@
 /** Every op → the commands that do the same. An op without a command has a comment that says so. */
 import type { OpName, OpOf } from '../../kernel/ops.ts';
+import { CGROUPS } from './cgroups.ts';
 import { CREDENTIALS } from './credentials.ts';
 import { DETACHED } from './detached.ts';
 import { FILES } from './files.ts';
@@ -17,6 +18,7 @@ export const TRANSLATIONS: Translations<OpName> = {
   ...MOUNTS,
   ...PROCESSES,
   ...NETWORK,
+  ...CGROUPS,
   ...CREDENTIALS,
   ...DETACHED,
 };

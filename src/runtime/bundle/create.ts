@@ -1,6 +1,7 @@
 /** A bundle → a container on disk, and the plan that makes it. OCI runtime-spec, bundle.md and runtime.md, Create. */
 import { readFileSync, rmSync, statSync } from 'node:fs';
-import { plannedCgroups } from '../../cgroup/plan-cgroup.ts';
+import type { CgroupManager } from '../../cgroup/host.ts';
+import { MANAGERS } from '../../cgroup/managers.ts';
 import type { Plan } from '../../kernel/ops.ts';
 import { type HostPath, hostPath } from '../../lib/brands.ts';
 import { errnoOf, reasonOf, TsrunError } from '../../lib/errors.ts';
@@ -18,6 +19,7 @@ import { checkId, identityOf, reserve, userName, writeRecord } from './record.ts
 export interface BundleOptions {
   readonly id: string;
   readonly bundle: HostPath;
+  readonly cgroupManager: CgroupManager;
   /** Where the containers of this runtime are kept. */
   readonly root: HostPath;
   /** Left out: the helper looks after the container to its end. */
@@ -37,8 +39,8 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
   checkId(options.id);
   const spec = withProcess(readBundle(options.bundle), options);
   checkTerminal(spec.process, options);
-  const { id, bundle, detached } = options;
-  const cgroupsPath = spec.linux.cgroupsPath ?? id;
+  const { id, bundle, cgroupManager, detached } = options;
+  const cgroupsPath = spec.linux.cgroupsPath || (cgroupManager === 'systemd' ? `:tsrun:${id}` : id);
   const host = readHostFacts(cgroupsPath);
   const resources = spec.linux.resources ?? {};
   const linux = { ...spec.linux, cgroupsPath };
@@ -57,11 +59,12 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
       },
       createdAtMs: Date.now(),
       owner: userName(process.getuid?.() ?? 0),
-      cgroups: plannedCgroups(host.cgroup, cgroupsPath, resources, 'all'),
+      cgroups: MANAGERS[cgroupManager].cgroups(host.cgroup, cgroupsPath, resources, 'all'),
     });
     return planContainer(
       {
         spec: record.spec,
+        cgroupManager,
         root: { kind: 'directory', path: rootfs },
         state: {
           runDir: dir,

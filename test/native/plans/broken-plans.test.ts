@@ -158,6 +158,7 @@ function mustRefuse(kind: keyof typeof FIELD_KINDS | undefined, value: bigint): 
     case 'u32s':
       return outside(count * 4n) || offset % 8n !== 0n;
     case 'netlink':
+    case 'dbus':
       return outside(count) || offset % 8n !== 0n || undefined;
     default:
       return kind satisfies never;

@@ -144,12 +144,17 @@ describe('flags about the kernel', () => {
   });
 });
 
-test('the manager of cgroups is tsrun itself; systemd is refused, by flag and by variable', () => {
-  expect(options(['--cgroup-manager', 'cgroupfs', 'i'], { TSRUN_CGROUP_MANAGER: 'systemd' }).image).toBe('i');
-  const refused = expect.objectContaining({ code: 'NO_CGROUP_MANAGER' });
-  expect(() => options(['--cgroup-manager=systemd', 'i'])).toThrow(refused);
-  expect(() => options(['i'], { TSRUN_CGROUP_MANAGER: 'systemd' })).toThrow(refused);
-  expect(() => options(['--cgroup-manager=x', 'i'])).toThrow('--cgroup-manager takes cgroupfs, not "x"');
+test('the manager of cgroups is tsrun itself unless systemd is asked for, by flag or by variable', () => {
+  const manager = (words: string[], env = {}) => options([...words, 'i'], env).cgroupManager;
+  const variable = { TSRUN_CGROUP_MANAGER: 'systemd' };
+  expect(manager([])).toBe('cgroupfs');
+  expect(manager([], variable)).toBe('systemd');
+  expect(manager(['--cgroup-manager=systemd'])).toBe('systemd');
+  expect(manager(['--cgroup-manager=cgroupfs'], variable)).toBe('cgroupfs');
+  expect(() => manager(['--cgroup-manager=x'])).toThrow(
+    '--cgroup-manager takes cgroupfs or systemd, not "x"',
+  );
+  expect(() => manager([], { TSRUN_CGROUP_MANAGER: 'x' })).toThrow('TSRUN_CGROUP_MANAGER takes');
 });
 
 test('--cgroup-parent is passed on, the empty one is none', () => {

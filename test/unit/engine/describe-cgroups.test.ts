@@ -5,8 +5,8 @@ import { HOST, HYBRID_HOST } from '../../support/sample-plans.ts';
 
 test('a host with cgroup v2 alone', () => {
   const host = { ...HOST.cgroup, v2Controllers: ['cpu', 'io', 'memory', 'pids'], countsSwap: false };
-  expect(describeCgroups(host)).toEqual({
-    CgroupDriver: 'cgroupfs',
+  expect(describeCgroups(host, 'systemd')).toEqual({
+    CgroupDriver: 'systemd',
     CgroupVersion: '2',
     CgroupControllers: ['cpu', 'io', 'memory', 'pids'],
     MemoryLimit: true,
@@ -23,7 +23,7 @@ test('a host with cgroup v2 alone', () => {
 });
 
 test('a hybrid host counts as the version that has the controllers', () => {
-  const described = describeCgroups(HYBRID_HOST.cgroup);
+  const described = describeCgroups(HYBRID_HOST.cgroup, 'cgroupfs');
   expect(described.CgroupVersion).toBe('1');
   expect(described.CgroupControllers).toEqual(Object.keys(HYBRID_HOST.cgroup.v1).toSorted());
 });

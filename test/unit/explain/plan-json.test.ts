@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { planToJson } from '../../../src/explain/plan-json.ts';
+import { type DbusRequest, describeCall } from '../../../src/kernel/dbus.ts';
 import { describeMessage, type NetlinkRequest } from '../../../src/kernel/netlink.ts';
 import {
   type FIELD_KINDS,
@@ -44,6 +45,7 @@ function normalize(op: Op): OpJson {
     if (value === undefined) return [];
     if (kind === 'u64') return [[name, BigInt.asUintN(64, BigInt(value as number | bigint))]];
     if (kind === 'netlink') return [[name, (value as NetlinkRequest).map(describeMessage)]];
+    if (kind === 'dbus') return [[name, (value as DbusRequest).map(describeCall)]];
     if (kind === 'str' || kind === 'bytes') return [[name, Buffer.from(value as string)]];
     return [[name, value]];
   });

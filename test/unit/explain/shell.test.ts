@@ -4,6 +4,7 @@ import { planToShell } from '../../../src/explain/shell/script.ts';
 import { TRANSLATIONS } from '../../../src/explain/shell/table.ts';
 import { ShellWriter } from '../../../src/explain/shell/writer.ts';
 import * as K from '../../../src/kernel/constants.ts';
+import type { DbusRequest } from '../../../src/kernel/dbus.ts';
 import { type FIELD_KINDS, OPS, type Op, type OpName } from '../../../src/kernel/ops.ts';
 import { SAMPLE_NAMES, samplePlan } from './sample-plan.ts';
 
@@ -22,6 +23,9 @@ const VALUES: Readonly<Record<keyof typeof FIELD_KINDS, unknown>> = {
   netlink: [
     { name: 'x', type: 1, flags: 0, header: Buffer.alloc(0), attributes: [], byHand: ['ip', 'link', 'show'] },
   ],
+  dbus: [
+    { destination: 'x.y', path: '/x', interface: 'x.y.Z', member: 'Do', signature: 's', body: ['x'] },
+  ] satisfies DbusRequest,
 };
 const SPECIAL: { readonly [N in OpName]?: object } = {
   fsconfig: { command: K.FSCONFIG_SET_STRING, key: 'size', value: '1m' },

@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { expect, test } from 'vitest';
 import { planCgroup } from '../../../src/cgroup/plan-cgroup.ts';
+import { planScope } from '../../../src/cgroup/plan-scope.ts';
 import type { Op } from '../../../src/kernel/ops.ts';
 import { failureToError } from '../../../src/runtime/failure.ts';
 import type { ResourcesSpec } from '../../../src/spec/runtime.ts';
@@ -55,6 +56,19 @@ test.each<[readonly Op[], string, keyof typeof constants.errno, string, string]>
     detail: '',
   });
   expect(error.message).toContain(`Cannot start the container: `);
+  expect(error.message).toContain(message);
+  expect(error.hint).toContain(hint);
+});
+
+test.each<[keyof typeof constants.errno, string, string, string]>([
+  ['EEXIST', 'Unit tsrun-x.scope already exists.', 'not make the unit tsrun-x.scope: Unit', 'whose it is'],
+  ['ECANCELED', 'the job ended as failed', 'the job ended as failed', 'journalctl -u tsrun-x.scope'],
+  ['ENOENT', '', 'cannot be asked for the unit tsrun-x.scope: D-Bus at /run/dbus', 'start dbus.socket'],
+  ['ETIMEDOUT', '', 'D-Bus at /run/dbus/system_bus_socket: ETIMEDOUT', 'list-jobs'],
+])('a failure of systemd: %s %j', (errno, detail, message, hint) => {
+  const [op] = planScope(HOST.cgroup, ':tsrun:x', {}).join;
+  if (op === undefined) throw new Error('the plan asks nothing of systemd');
+  const error = failureToError({ index: 0, op, errno: constants.errno[errno], detail });
   expect(error.message).toContain(message);
   expect(error.hint).toContain(hint);
 });
