@@ -6,6 +6,7 @@ import { blkioSettings } from './v1/blkio.ts';
 import { cpuSettings as v1CpuSettings } from './v1/cpu.ts';
 import { cpusetSettings as v1CpusetSettings } from './v1/cpuset.ts';
 import { memorySettings as v1MemorySettings } from './v1/memory.ts';
+import { classSettings, prioritySettings } from './v1/network.ts';
 import { cpuSettings } from './v2/cpu.ts';
 import { cpusetSettings } from './v2/cpuset.ts';
 import { hugetlbSettings } from './v2/hugetlb.ts';
@@ -75,6 +76,22 @@ const CONTROLLERS: readonly Controller[] = [
     limits: 'huge pages',
     v2Settings: (resources) => hugetlbSettings(resources),
     v1Settings: (resources) => hugetlbSettings(resources, 'limit_in_bytes'),
+  },
+  {
+    section: 'network',
+    v2: 'net_cls',
+    v1: 'net_cls',
+    limits: 'the class of network traffic',
+    v2Settings: () => [],
+    v1Settings: classSettings,
+  },
+  {
+    section: 'network',
+    v2: 'net_prio',
+    v1: 'net_prio',
+    limits: 'the priority of network traffic',
+    v2Settings: () => [],
+    v1Settings: prioritySettings,
   },
   {
     section: 'rdma',

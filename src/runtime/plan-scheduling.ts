@@ -38,8 +38,14 @@ const PERSONALITIES = { LINUX: 0, LINUX32: 8 } as const;
 /** Inherited by whatever the program starts. It is asked for while the child has every right yet. */
 export function planScheduling(
   { scheduler, ioPriority }: ProcessSpec,
-  { memoryPolicy, personality }: LinuxSpec,
+  { memoryPolicy, personality, intelRdt }: LinuxSpec,
 ): readonly Op[] {
+  if (intelRdt !== undefined)
+    throw new TsrunError(
+      'NO_RESCTRL',
+      'Cannot honour linux.intelRdt: containers cannot be assigned to classes of resctrl',
+      { hint: 'leave it out; tsrun has no support for Intel RDT' },
+    );
   return [
     ...(scheduler === undefined ? [] : [planScheduler(scheduler)]),
     ...(ioPriority === undefined

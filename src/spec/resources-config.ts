@@ -71,7 +71,8 @@ function readDeviceRule(value: unknown, path: string): DeviceRule {
 
 function readMemory(value: unknown, path: string): MemorySpec {
   const memory = readObject(value, path);
-  const limit = (name: string) => readOptional(memory[name], `${path}.${name}`, readLimit);
+  // Engines write 0 for one that nobody set, and runc takes it so: a program could not even begin with 0 bytes.
+  const limit = (name: string) => readOptional(memory[name], `${path}.${name}`, readLimit) || undefined;
   return withoutAbsent({
     limit: limit('limit'),
     reservation: limit('reservation'),

@@ -7,7 +7,7 @@ import { type Setting, setting } from '../setting.ts';
  * therefore first freed of the latter, so that both can change in either direction.
  */
 export function memorySettings({ memory = {} }: ResourcesSpec, changing: boolean): readonly Setting[] {
-  const { limit, swap, reservation, swappiness, disableOOMKiller } = memory;
+  const { limit, swap, reservation, swappiness, disableOOMKiller, kernelTCP } = memory;
   return [
     ...setting(
       changing && limit !== undefined && swap !== undefined ? -1 : undefined,
@@ -32,6 +32,12 @@ export function memorySettings({ memory = {} }: ResourcesSpec, changing: boolean
       'memory.soft_limit_in_bytes',
       String,
       'When memory is short on the host, the container is pressed back towards this many bytes.',
+    ),
+    ...setting(
+      kernelTCP,
+      'memory.kmem.tcp.limit_in_bytes',
+      String,
+      'How many bytes the buffers of its TCP connections may take.',
     ),
     ...setting(
       swappiness,

@@ -11,6 +11,12 @@ export function memorySettings({ memory = {} }: ResourcesSpec): readonly Setting
       'memory.swappiness',
       'leave out --memory-swappiness; on cgroup v2 --memory-swap alone says how much may be swapped',
     );
+  if (memory.kernelTCP !== undefined && memory.kernelTCP >= 0)
+    throw v1Only(
+      'the buffers of TCP',
+      'memory.kmem.tcp.limit_in_bytes',
+      'leave out linux.resources.memory.kernelTCP; on cgroup v2 memory.max counts them too',
+    );
   if (memory.disableOOMKiller)
     throw v1Only(
       'how memory runs out',

@@ -15,6 +15,7 @@ import { type Detachment, type HostFacts, planContainer } from '../plan.ts';
 import type { PassedDescriptors } from './descriptors.ts';
 import { hookStates } from './hooks.ts';
 import { checkId, identityOf, reserve, userName, writeRecord } from './record.ts';
+import { bundleWarnings } from './warnings.ts';
 
 export interface BundleOptions {
   readonly id: string;
@@ -30,6 +31,8 @@ export interface BundleOptions {
   readonly consoleSocket: HostPath | undefined;
   readonly passed: PassedDescriptors;
   readonly keepsKeyring: boolean;
+  /** Takes what the container does not get although it runs. */
+  readonly warn: (message: string) => void;
   /** argv of the program that explains a failure. */
   readonly reporter: readonly string[];
 }
@@ -46,6 +49,7 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
   const linux = { ...spec.linux, cgroupsPath };
   const rootfs = hostPath(spec.root.path);
   checkRootfs(rootfs);
+  for (const warning of bundleWarnings(spec, host)) options.warn(warning);
   const seccomp = await compileFilter(spec, host);
   const netDevices = await planDevicesToMove(spec.linux);
   const dir = reserve(options.root, id);

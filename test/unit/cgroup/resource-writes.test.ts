@@ -89,8 +89,8 @@ test.each<[string, ResourcesSpec, readonly string[], readonly string[]]>([
   [
     'huge pages',
     { hugepageLimits: [{ pageSize: '2MB', limit: 4096 }] },
-    ['hugetlb.2MB.max=4096'],
-    ['hugetlb.2MB.limit_in_bytes=4096'],
+    ['hugetlb.2MB.rsvd.max=4096', 'hugetlb.2MB.max=4096'],
+    ['hugetlb.2MB.rsvd.limit_in_bytes=4096', 'hugetlb.2MB.limit_in_bytes=4096'],
   ],
   [
     'RDMA',
@@ -101,6 +101,29 @@ test.each<[string, ResourcesSpec, readonly string[], readonly string[]]>([
 ])('%s, in v2 and in v1', (_what, resources, v2, v1) => {
   expect(lines(V2, resources)).toEqual(v2);
   expect(lines(V1, resources)).toEqual(v1);
+});
+
+test('v1 alone has the class and the priority of network traffic, and a limit of the buffers of TCP', () => {
+  const resources: ResourcesSpec = {
+    network: { classID: 1048577, priorities: [{ name: 'eth0', priority: 500 }] },
+    memory: { kernelTCP: 4096 },
+  };
+  const host: CgroupHost = {
+    ...V1,
+    v1: {
+      ...V1.v1,
+      net_cls: { mount: hostPath('/sys/fs/cgroup/net_cls'), base: '/' },
+      net_prio: { mount: hostPath('/sys/fs/cgroup/net_prio'), base: '/' },
+    },
+  };
+  expect(lines(host, resources)).toEqual([
+    'memory.kmem.tcp.limit_in_bytes=4096',
+    'net_cls.classid=1048577',
+    'net_prio.ifpriomap=eth0 500',
+  ]);
+  expect(lines(V2, { network: {}, memory: { kernelTCP: -1 } })).toEqual([]);
+  expect(() => lines(V2, { network: { classID: 1 } })).toThrow('this host has no cgroup controller net_cls');
+  expect(() => lines(V2, { memory: { kernelTCP: 1 } })).toThrow('no memory.kmem.tcp.limit_in_bytes');
 });
 
 test('v1 alone has swappiness, waiting for memory, and realtime', () => {

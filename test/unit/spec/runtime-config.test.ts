@@ -79,6 +79,10 @@ describe('what engines write is read', () => {
     });
   });
 
+  test('a limit of memory of 0 is one that nobody set', () => {
+    expect(parseResources('{"memory":{"limit":0,"swap":0}}')).toEqual({ memory: {} });
+  });
+
   test('seccomp with a default errno', () => {
     const seccomp = {
       defaultAction: 'SCMP_ACT_ERRNO',

@@ -1,0 +1,25 @@
+/** What a configuration asks for, and does not get although the container runs: runtime.md, Warnings. */
+import { capabilityMask, unknownCapabilities } from '../../security/capabilities.ts';
+import type { RuntimeSpec } from '../../spec/runtime.ts';
+import type { HostFacts } from '../plan.ts';
+
+export function bundleWarnings(
+  { process, linux: { resources = {} } }: RuntimeSpec,
+  host: Pick<HostFacts, 'boundingCapabilities'>,
+): readonly string[] {
+  const names = [...new Set(Object.values(process.capabilities ?? {}).flat())];
+  const unknown = unknownCapabilities(names);
+  const ungranted = names.filter((name) => (capabilityMask([name]) & ~host.boundingCapabilities) !== 0n);
+  const { memory, blockIO } = resources;
+  const leafWeights = [blockIO, ...(blockIO?.weightDevice ?? [])].some((one) => one?.leafWeight);
+  return [
+    ...(unknown.length === 0 ? [] : [`ignoring unknown capabilities: ${unknown.join(', ')}`]),
+    ...(ungranted.length === 0
+      ? []
+      : [`ignoring capabilities that this host cannot grant: ${ungranted.join(', ')}`]),
+    ...(memory?.kernel === undefined
+      ? []
+      : ['ignoring memory.kernel: no kernel since 5.16 limits kernel memory by itself']),
+    ...(leafWeights ? ['ignoring blockIO.leafWeight: no kernel since 5.0 has it'] : []),
+  ];
+}

@@ -1,0 +1,40 @@
+/** What a container does not get although it runs is said, and nothing else. */
+import { expect, test } from 'vitest';
+import { bundleWarnings } from '../../../src/runtime/bundle/warnings.ts';
+import { planScheduling } from '../../../src/runtime/plan-scheduling.ts';
+import type { RuntimeSpec } from '../../../src/spec/runtime.ts';
+
+const SPEC: RuntimeSpec = {
+  ociVersion: '1.3.0',
+  root: { path: '/rootfs' },
+  process: { terminal: false, cwd: '/', args: ['sh'], env: [], user: { uid: 0, gid: 0 } },
+  mounts: [],
+  linux: { namespaces: [] },
+};
+
+test('nothing is said of what can be granted', () => {
+  const capabilities = { bounding: ['CAP_CHOWN'], effective: ['CAP_CHOWN'] };
+  const spec = { ...SPEC, process: { ...SPEC.process, capabilities } };
+  expect(bundleWarnings(spec, { boundingCapabilities: 1n })).toEqual([]);
+});
+
+test('capabilities that nobody knows, or that the host has not, are named once', () => {
+  const names = ['CAP_CHOWN', 'CAP_KILL', 'CAP_FLY'];
+  const spec = { ...SPEC, process: { ...SPEC.process, capabilities: { bounding: names, permitted: names } } };
+  expect(bundleWarnings(spec, { boundingCapabilities: 1n })).toEqual([
+    'ignoring unknown capabilities: CAP_FLY',
+    'ignoring capabilities that this host cannot grant: CAP_KILL',
+  ]);
+});
+
+test('limits that no kernel has any more are named', () => {
+  const resources = { memory: { kernel: 1 }, blockIO: { leafWeight: 10 } };
+  const spec = { ...SPEC, linux: { ...SPEC.linux, resources } };
+  expect(bundleWarnings(spec, { boundingCapabilities: 1n })).toHaveLength(2);
+});
+
+test('a class of resctrl is refused', () => {
+  expect(() => planScheduling(SPEC.process, { ...SPEC.linux, intelRdt: { closID: 'gold' } })).toThrow(
+    expect.objectContaining({ code: 'NO_RESCTRL' }),
+  );
+});
