@@ -3,7 +3,7 @@
 #   scripts/test.sh              every suite, the machine's beside the others
 #   scripts/test.sh vm           only the tests of the VM, and inside it the integration tests that depend on the kernel
 #   scripts/test.sh vm-all       the same with every integration test (half an hour where the processor is emulated, if nothing else runs)
-#   scripts/test.sh unit ...     only these suites: unit golden native integration
+#   scripts/test.sh unit ...     only these suites: unit golden native integration; systemd where that is PID 1
 # STRICT=1 (CI) makes a skipped test a failure: a suite that cannot run must not look green.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,8 +28,8 @@ main() {
   local suite status=0
   # The emulated machine keeps about one processor busy, and the suites here about another: they run side by side.
   case " ${suites[*]} " in
-    *' vm '*) run_machine inside-vm & machine=$! ;;
-    *' vm-all '*) run_machine inside-vm-all & machine=$! ;;
+    *' vm '*) run_machines inside-vm & machines=$! ;;
+    *' vm-all '*) run_machines inside-vm-all & machines=$! ;;
   esac
   for suite in "${suites[@]}"; do
     case $suite in
@@ -38,9 +38,9 @@ main() {
       *) run_suite "${suite%-all}" || status=1 ;;
     esac
   done
-  if [ -n "$machine" ]; then
-    wait "$machine" || status=1
-    cat "$results/machine.log"
+  if [ -n "$machines" ]; then
+    wait "$machines" || status=1
+    cat "$results"/machine*.log
   fi
   "$node" scripts/test-summary.ts "$results" || status=1
   exit "$status"
@@ -54,13 +54,25 @@ run_suite() {
     --project "$suite" --reporter=default --reporter=json --outputFile.json="$results/$suite.json" "$@" </dev/null
 }
 
-# The same checkout, seen from inside the machine; its own summary line is what counts here.
-run_machine() {
-  printf '\n== inside a machine with cgroup v2, beside the others: %s\n' "$results/machine.log"
-  INIT_CWD=$PWD exec bash scripts/vm/run.sh --disk --timeout 5400 -- bash scripts/test.sh "$1" \
-    </dev/null >"$results/machine.log" 2>&1
+# The same checkout, seen from inside two machines, one after the other; their own summary lines are what counts here.
+# In the second one systemd is PID 1.
+run_machines() {
+  local vm='' status=0
+  trap 'kill "$vm"; exit 143' TERM
+  run_machine machine "$1" & vm=$!
+  wait "$vm" || status=1
+  run_machine machine-systemd systemd --systemd & vm=$!
+  wait "$vm" || status=1
+  return "$status"
 }
 
-machine=
-trap '[ -z "$machine" ] || kill "$machine" 2>/dev/null || true' EXIT
+run_machine() {
+  local log=$results/$1.log suite=$2
+  shift 2
+  printf '\n== inside a machine with cgroup v2, beside the others: %s\n' "$log"
+  INIT_CWD=$PWD exec bash scripts/vm/run.sh --disk "$@" --timeout 5400 -- bash scripts/test.sh "$suite" </dev/null >"$log" 2>&1
+}
+
+machines=
+trap '[ -z "$machines" ] || kill "$machines" 2>/dev/null || true' EXIT
 main
