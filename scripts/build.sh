@@ -36,15 +36,15 @@ write_cache_of_run() {
 }
 # The verbs that engines call for one container, each cache with what the ones before it held.
 write_cache_of_oci() {
-  local bundle status=0
+  local bundle status=0 id=warm-up-$$ # its cgroups have the name: another build may run
   bundle=$(mktemp -d)
   oci() { write_cache dist/oci.cjs --root "$bundle/root" "$@" </dev/null >/dev/null; }
   mkdir -p "$bundle/rootfs/bin"
   cp "$(command -v busybox)" "$bundle/rootfs/bin/sh"
   dist/bin/tsrun-oci spec --bundle "$bundle"
   sed -i 's/"terminal": true/"terminal": false/' "$bundle/config.json"
-  { oci create --bundle "$bundle" warm-up && oci state warm-up && oci kill warm-up CONT && oci exec warm-up sh -c true && oci start warm-up; } || status=$?
-  oci delete --force warm-up
+  { oci create --bundle "$bundle" $id && oci state $id && oci kill $id CONT && oci exec $id sh -c true && oci start $id; } || status=$?
+  oci delete --force $id
   rm -rf "$bundle"
   return $status
 }
