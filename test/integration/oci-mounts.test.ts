@@ -322,3 +322,35 @@ test('a /dev that is read-only has its devices and the mounts below it', async (
   );
   expect(said).toBe('/dev/pts/ptmx\ntouch: /dev/x: Read-only file system\n');
 });
+
+test.for([
+  ['private', /^$/],
+  ['shared', /^shared:\d+$/],
+  ['rshared', /^shared:\d+$/],
+  ['unbindable', /^unbindable$/],
+  [undefined, /^$/],
+] as const)('the propagation of the root: %s', async ([rootfsPropagation, expected]) => {
+  const linux = {
+    namespaces: namespaces(...STANDARD_NAMESPACES),
+    ...(rootfsPropagation && { rootfsPropagation }),
+  };
+  expect((await mountinfo({ linux }, '/'))[1]).toMatch(expected);
+});
+
+test('mounts of the host are passed on into a root that is a slave, and into no other', async () => {
+  const root = bundles.rootfs();
+  execFileSync('mount', ['--bind', root, root]);
+  execFileSync('mount', ['--make-shared', root]);
+  try {
+    for (const [rootfsPropagation, expected] of [
+      ['slave', /^master:\d+$/],
+      ['private', /^$/],
+    ] as const) {
+      const linux = { namespaces: namespaces(...STANDARD_NAMESPACES), rootfsPropagation };
+      const change = { linux, root: { kind: 'directory' as const, path: root } };
+      expect((await mountinfo(change, '/'))[1]).toMatch(expected);
+    }
+  } finally {
+    execFileSync('umount', [root]);
+  }
+});

@@ -211,3 +211,25 @@ describe('a supervisor of system calls', () => {
     expect(ran.failure).toMatchObject({ op: 'connect_unix', errno: 2 });
   });
 });
+
+test.for([
+  [['SECCOMP_FILTER_FLAG_LOG', 'SECCOMP_FILTER_FLAG_SPEC_ALLOW'], 'SCMP_ACT_ALLOW'],
+  [['SECCOMP_FILTER_FLAG_TSYNC', 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'], 'SCMP_ACT_LOG'],
+  [[], 'SCMP_ACT_KILL_PROCESS'],
+  [[], 'SCMP_ACT_KILL_THREAD'],
+  [[], 'SCMP_ACT_TRAP'],
+  [[], 'SCMP_ACT_ERRNO'],
+  [[], 'SCMP_ACT_TRACE'],
+] as const)('a filter with the flags %j that answers mkdir by %s', async ([flags, action]) => {
+  const root = bundles.rootfs();
+  const seccomp = {
+    defaultAction: 'SCMP_ACT_ALLOW' as const,
+    flags,
+    syscalls: [{ names: ['mkdir', 'mkdirat'], action }],
+  };
+  const change: Change = { linux: linux({ seccomp }), root: { kind: 'directory', path: root } };
+  const statuses = { SCMP_ACT_ALLOW: 0, SCMP_ACT_LOG: 0, SCMP_ACT_ERRNO: 1, SCMP_ACT_TRACE: 1 } as const;
+  const SIGSYS = 159;
+  const ran = await bundles.run(change, 'mkdir', '/tmp/made');
+  expect(ran.exitCode).toBe(action in statuses ? statuses[action as keyof typeof statuses] : SIGSYS);
+});
