@@ -18,6 +18,9 @@ export function readHostFacts(cgroupsPath?: string): HostFacts {
     cgroup: cgroupsPath === undefined ? readCgroupHost() : withCpusetAbove(readCgroupHost(), cgroupsPath),
     boundingCapabilities: readBoundingCapabilities(),
     arch: hostArch(process.arch),
+    get delegatedCgroupFiles() {
+      return readDelegatedFiles();
+    },
     get securityModules() {
       return readSecurityModules();
     },
@@ -27,6 +30,14 @@ export function readHostFacts(cgroupsPath?: string): HostFacts {
       return ipv6;
     },
   };
+}
+
+/** config-linux.md, Cgroup ownership: what to fall back on where the kernel does not say (before 4.15). */
+const DELEGATED_FILES = 'cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n';
+
+function readDelegatedFiles(): readonly string[] {
+  const text = readFileIfThere('/sys/kernel/cgroup/delegate') ?? DELEGATED_FILES;
+  return text.split('\n').filter((name) => /^[\w.]+$/.test(name));
 }
 
 /** apparmor(7); selinux(8): its file system is there when it is enabled. */

@@ -34,6 +34,7 @@ import { sysctlNamespaces } from '../security/sysctls.ts';
 import type { MountSpec, RuntimeSpec } from '../spec/runtime.ts';
 import { cgroupMounts } from './cgroup-mounts.ts';
 import { group } from './op-group.ts';
+import { planDelegation } from './plan-delegation.ts';
 import {
   type HookStates,
   planConsole,
@@ -54,6 +55,8 @@ export interface HostFacts {
   readonly boundingCapabilities: bigint;
   readonly arch: 'x86_64' | 'aarch64';
   readonly ipv6: Ipv6Host;
+  /** The files of a cgroup that go with it to whom it is handed. */
+  readonly delegatedCgroupFiles: readonly string[];
   /** Those that programs can be held by. */
   readonly securityModules: readonly SecurityModule[];
 }
@@ -206,6 +209,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
       { op: 'open_child_proc', into: 'child-proc', why: 'The files in /proc that belong to the child.' },
       ...ns.planIdMaps(linux),
       ...planOomScore(process.oomScoreAdj),
+      ...planDelegation(spec, host),
       ...planPidRecord(input.state),
       { op: 'release_child', why: 'Everything is written: the child may go on.' },
     ]),

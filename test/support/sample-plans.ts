@@ -35,6 +35,7 @@ export const HOST: HostFacts = {
   boundingCapabilities: (1n << 41n) - 1n,
   arch: 'x86_64',
   ipv6: { available: true, forwarding: false, advertised: ['ens3'] },
+  delegatedCgroupFiles: ['cgroup.procs', 'cgroup.subtree_control', 'memory.reclaim'],
   securityModules: ['apparmor', 'selinux'],
 };
 
@@ -318,6 +319,21 @@ export const SAMPLES: Readonly<Record<string, PlanInput>> = {
     seccomp: { program: Buffer.alloc(9 * 8), flags: 1 << 3 },
     identity: { ociVersion: '1.3.0', id: 'box', bundle: '/run/bundle' },
   },
+  'delegated-cgroup-of-a-bundle': bundle((spec) => ({
+    ...spec,
+    process: { ...spec.process, user: { uid: 65535, gid: 0 } },
+    mounts: [
+      ...spec.mounts.filter(({ type }) => type !== 'cgroup'),
+      { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: ['rw', 'nosuid'] },
+    ],
+    linux: {
+      ...spec.linux,
+      namespaces: [...spec.linux.namespaces, { type: 'user' }],
+      uidMappings: ids,
+      gidMappings: ids,
+      sysctl: {},
+    },
+  })),
   'interfaces-of-a-bundle': {
     ...bundle((spec) => ({ ...spec, linux: { ...spec.linux, netDevices: { ens4: { name: 'eth0' } } } })),
     netDevices: planNetDevices(
