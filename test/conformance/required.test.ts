@@ -125,14 +125,13 @@ const REQUIRED: readonly Requirement[] = [
       },
     ],
   ),
-  ...(['type', 'path', 'major', 'minor'] as const).map(
+  ...(['type', 'path', 'major'] as const).map(
     (property): Requirement => [
       'config-linux.md, Devices',
       {
         type: '`type` (string, REQUIRED) - type of device:',
         path: '`path` (string, REQUIRED) - full path to device inside container.',
         major: '`major, minor` (int64, REQUIRED unless `type` is `p`) - major, minor numbers for the device.',
-        minor: '`major, minor` (int64, REQUIRED unless `type` is `p`) - major, minor numbers for the device.',
       }[property],
       ({ linux }) => {
         const device = { type: 'c', path: '/dev/one', major: 10, minor: 229 };
@@ -260,8 +259,8 @@ const REQUIRED: readonly Requirement[] = [
   ],
 ];
 
-for (const [index, [name, sentence, change, needed]] of REQUIRED.entries())
-  section(name)(sentence, `it is missing, ${index + 1}`, async (box) => {
+for (const [name, sentence, change, needed] of REQUIRED)
+  section(name)(sentence, 'it is missing', async (box) => {
     if (needed !== undefined) box.needs(controller(needed));
     const container = box.container(change);
     await error(container.create().then(() => container.start()));
