@@ -13,6 +13,7 @@ import {
 } from './runtime.ts';
 import { parseLinuxSeccomp } from './seccomp.ts';
 import {
+  readAbsolutePath,
   readBoolean,
   readInt,
   readList,
@@ -44,7 +45,6 @@ export function parseLinux(value: unknown, path: string): LinuxSpec {
   const linux = readObject(value, path);
   const at = (name: string) => `${path}.${name}`;
   const text = (name: string) => readOptionalText(linux[name], at(name));
-  const texts = (name: string) => readOptional(linux[name], at(name), readTexts);
   const list = <T>(name: string, read: (item: unknown, path: string) => T) =>
     readOptional(linux[name], at(name), (items, where) => readList(items, where, read));
   return withoutAbsent({
@@ -56,8 +56,8 @@ export function parseLinux(value: unknown, path: string): LinuxSpec {
     netDevices: readOptional(linux.netDevices, at('netDevices'), readNetDevices),
     sysctl: readOptional(linux.sysctl, at('sysctl'), (map, where) => readMap(map, where, readText)),
     seccomp: readOptional(linux.seccomp, at('seccomp'), parseLinuxSeccomp),
-    maskedPaths: texts('maskedPaths'),
-    readonlyPaths: texts('readonlyPaths'),
+    maskedPaths: list('maskedPaths', readAbsolutePath),
+    readonlyPaths: list('readonlyPaths', readAbsolutePath),
     rootfsPropagation: readOptional(linux.rootfsPropagation || null, at('rootfsPropagation'), (word, where) =>
       readWord(word, where, PROPAGATIONS),
     ),
@@ -109,8 +109,7 @@ function readTimeOffsets(value: unknown, path: string): NonNullable<LinuxSpec['t
 function readDevice(value: unknown, path: string): DeviceSpec {
   const device = readObject(value, path);
   const type = readWord(device.type, `${path}.type`, ['c', 'b', 'u', 'p']);
-  const file = readText(device.path, `${path}.path`);
-  if (!file.startsWith('/')) throw wrongShape(device.path, `${path}.path`, 'an absolute path');
+  const file = readAbsolutePath(device.path, `${path}.path`);
   const number = (name: string) =>
     type === 'p'
       ? readOptional(device[name], `${path}.${name}`, readUint32)

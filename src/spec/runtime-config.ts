@@ -22,6 +22,7 @@ import {
   type UserSpec,
 } from './runtime.ts';
 import {
+  readAbsolutePath,
   readBoolean,
   readInt,
   readList,
@@ -84,7 +85,7 @@ function readRuntimeSpec(value: unknown): BundleSpec {
     domainname: readOptionalText(config.domainname, 'domainname'),
     mounts: readOptional(config.mounts, 'mounts', (list, path) => readList(list, path, readMount)) ?? [],
     hooks: readOptional(config.hooks, 'hooks', readHooks),
-    annotations: readOptional(config.annotations, 'annotations', (map, path) => readMap(map, path, readText)),
+    annotations: readOptional(config.annotations, 'annotations', readAnnotations),
     linux: parseLinux(config.linux ?? {}, 'linux'),
   });
 }
@@ -270,10 +271,11 @@ function readExactUint64(value: unknown, path: string): Int64 {
   return exact <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(exact) : exact;
 }
 
-function readAbsolutePath(value: unknown, path: string): string {
-  const text = readText(value, path);
-  if (text.startsWith('/')) return text;
-  throw wrongShape(value, path, 'an absolute path');
+/** config.md, Annotations: keys must not be empty. */
+function readAnnotations(value: unknown, path: string): Readonly<Record<string, string>> {
+  const annotations = readMap(value, path, readText);
+  if ('' in annotations) throw wrongShape('', `a key of ${path}`, 'a name');
+  return annotations;
 }
 
 function readFilled(value: unknown, path: string): string {

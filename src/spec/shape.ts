@@ -34,6 +34,13 @@ export function readText(value: unknown, path: string): string {
   throw wrongShape(value, path, 'a string without NUL');
 }
 
+/** A path that begins with a slash. */
+export function readAbsolutePath(value: unknown, path: string): string {
+  const text = readText(value, path);
+  if (text.startsWith('/')) return text;
+  throw wrongShape(value, path, 'an absolute path');
+}
+
 /** Text that may be left out, or empty, which is the same: Go programs write "" for a field that nobody set. */
 export function readOptionalText(value: unknown, path: string): string | undefined {
   return readOptional(value, path, readText) || undefined;

@@ -209,6 +209,7 @@ describe('what breaks the schema is refused with its path', () => {
       { ...MINIMAL, hooks: { poststop: [{ path: '/a', timeout: 0 }] } },
     ],
     ['annotations.key is 5: expected a string', { ...MINIMAL, annotations: { key: 5 } }],
+    ['a key of annotations is "": expected a name', { ...MINIMAL, annotations: { '': 'value' } }],
     [
       'linux.namespaces[2].type is "net": expected one of pid, network',
       withLinux({ namespaces: [{ type: 'pid' }, { type: 'mount' }, { type: 'net' }] }),
@@ -237,6 +238,8 @@ describe('what breaks the schema is refused with its path', () => {
       'linux.devices[0].path is "dev/x": expected an absolute path',
       withLinux({ devices: [{ type: 'p', path: 'dev/x' }] }),
     ],
+    ['linux.maskedPaths[1] is "etc": expected an absolute path', withLinux({ maskedPaths: ['/a', 'etc'] })],
+    ['linux.readonlyPaths[0] is "etc": expected an absolute path', withLinux({ readonlyPaths: ['etc'] })],
     ['linux.rootfsPropagation is "none": expected one of private', withLinux({ rootfsPropagation: 'none' })],
     [
       'linux.personality.domain is "BSD": expected one of LINUX, LINUX32',
