@@ -161,7 +161,7 @@ function readProcess(value: unknown, path: string): ProcessSpec {
     cwd: readAbsolutePath(process.cwd, `${path}.cwd`),
     args,
     env: readOptional(process.env, `${path}.env`, readTexts) ?? [],
-    user: readUser(process.user ?? {}, `${path}.user`),
+    user: readOptional(process.user, `${path}.user`, readUser) ?? { uid: 0, gid: 0 },
     capabilities: readOptional(process.capabilities, `${path}.capabilities`, readCapabilities),
     rlimits: readOptional(process.rlimits, `${path}.rlimits`, readRlimits),
     noNewPrivileges: readOptional(process.noNewPrivileges, `${path}.noNewPrivileges`, readBoolean),
@@ -184,8 +184,8 @@ function readConsoleSize(value: unknown, path: string): NonNullable<ProcessSpec[
 function readUser(value: unknown, path: string): UserSpec {
   const user = readObject(value, path);
   return withoutAbsent({
-    uid: readOptional(user.uid, `${path}.uid`, readId) ?? 0,
-    gid: readOptional(user.gid, `${path}.gid`, readId) ?? 0,
+    uid: readId(user.uid, `${path}.uid`),
+    gid: readId(user.gid, `${path}.gid`),
     umask: readOptional(user.umask, `${path}.umask`, readUint32),
     additionalGids: readOptional(user.additionalGids, `${path}.additionalGids`, (list, at) =>
       readList(list, at, readId),
@@ -247,8 +247,7 @@ function readIoPriority(value: unknown, path: string): NonNullable<ProcessSpec['
   const priority = readObject(value, path);
   return {
     class: readWord(priority.class, `${path}.class`, IO_PRIORITY_CLASSES),
-    priority:
-      readOptional(priority.priority, `${path}.priority`, (level, at) => readInt(level, at, 0, 7)) ?? 0,
+    priority: readInt(priority.priority, `${path}.priority`, 0, 7),
   };
 }
 

@@ -4,6 +4,7 @@
  * after the runtime has closed it. What a terminal prints goes to the file argv[2] until the terminal is closed.
  * Other descriptors are closed.
  */
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

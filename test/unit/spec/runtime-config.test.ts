@@ -158,10 +158,19 @@ describe('what breaks the schema is refused with its path', () => {
       'process.user.uid is 4294967295: expected an integer from 0 to 4294967294',
       withProcess({ user: { uid: 4294967295 } }),
     ],
-    ['process.user.gid is -1: expected an integer from 0 to 4294967294', withProcess({ user: { gid: -1 } })],
+    ['process.user.uid is missing: expected an integer', withProcess({ user: { gid: 0 } })],
+    ['process.user.gid is missing: expected an integer', withProcess({ user: { uid: 0 } })],
+    [
+      'process.ioPriority.priority is missing: expected an integer',
+      withProcess({ ioPriority: { class: 'IOPRIO_CLASS_BE' } }),
+    ],
+    [
+      'process.user.gid is -1: expected an integer from 0 to 4294967294',
+      withProcess({ user: { uid: 0, gid: -1 } }),
+    ],
     [
       'process.user.additionalGids[0] is "5": expected an integer',
-      withProcess({ user: { additionalGids: ['5'] } }),
+      withProcess({ user: { uid: 0, gid: 0, additionalGids: ['5'] } }),
     ],
     [
       'process.consoleSize.width is missing: expected an integer',
