@@ -16,14 +16,20 @@
 #include "run.h"
 #include "syscalls.h"
 
+/* The container's pid as the hook sees it: one that is run inside sees it from there (runtime.md, State). */
+static int container_pid(const struct run *r) {
+  if (r->is_child) return getpid();
+  /* When the container has ended, nobody has its pid. */
+  return r->report->state >= STATE_ENDED ? 0 : (int)r->report->pid;
+}
+
 /* The state, whole before the hook begins: one that does not read it keeps nobody waiting. */
 static int state_file(const struct run *r, const struct plan_op *op) {
   int fd = memfd_create("state", MFD_CLOEXEC);
   if (fd < 0) return -errno;
   const char *rest = run_str(r, op->f[RUN_HOOK_REST]);
   dprintf(fd, "%s", run_str(r, op->f[RUN_HOOK_STATE]));
-  /* When the container has ended, nobody has its pid. */
-  if (*rest) dprintf(fd, "%d%s", r->report->state >= STATE_ENDED ? 0 : (int)r->report->pid, rest);
+  if (*rest) dprintf(fd, "%d%s", container_pid(r), rest);
   return lseek(fd, 0, SEEK_SET) < 0 ? -errno : fd;
 }
 

@@ -27,7 +27,8 @@ export function failureToError(failure: Failure, tried = 'Cannot start the conta
   const known = explainCgroup(failure.op, name, failure.detail) ?? explain(failure.op, name, failure.detail);
   const { message, hint, exitCode } = known ?? general(failure, name);
   // Names in it are the image's or the container's: none of them may steer the terminal of the reader.
-  return new TsrunError('START_FAILED', escapeForTerminal(`${tried}: ${message}`), {
+  const code = failure.op.op === 'run_hook' ? 'HOOK_FAILED' : 'START_FAILED';
+  return new TsrunError(code, escapeForTerminal(`${tried}: ${message}`), {
     exitCode: exitCode ?? EXIT_ENGINE,
     ...(hint === undefined ? {} : { hint }),
   });

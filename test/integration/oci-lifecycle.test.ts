@@ -293,7 +293,8 @@ describe('hooks', () => {
     expect(told.map(({ status, pid: of, id }) => [status, of, id])).toEqual([
       ['creating', pid, 'l1'],
       ['creating', pid, 'l1'],
-      ['creating', pid, 'l1'],
+      // Inside its PID namespace.
+      ['creating', 1, 'l1'],
       ['running', pid, 'l1'],
       ['stopped', 0, 'l1'],
     ]);
@@ -321,15 +322,16 @@ describe('hooks', () => {
     expect(readFileSync(create('n1', { args: ['true'], config }).log, 'utf8')).toContain('timeout');
   });
 
-  test('after the start: the program does not go on when one fails', async () => {
+  test('after the start: the container is destroyed when one fails, and the poststop hooks are run', () => {
+    const log = join(oci.scratch, 'o1.json');
     const bundle = oci.bundle({
       args: ['sleep', '100'],
-      config: { hooks: { poststart: hook('/dev/null', 'exit 1') } },
+      config: { hooks: { poststart: hook('/dev/null', 'exit 1'), poststop: hook(log) } },
     });
     oci.runWith({ stdio: 'ignore' }, 'create', '-b', bundle, 'o1');
     expect(oci.run('start', 'o1').code).toBe(1);
-    await until(() => oci.status('o1') === 'stopped');
-    oci.ok('delete', 'o1');
+    expect(existsSync(join(oci.root, 'o1'))).toBe(false);
+    expect(JSON.parse(readFileSync(log, 'utf8'))).toMatchObject({ id: 'o1', status: 'stopped' });
     expect(oci.run('run', '-b', bundle, 'o2')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('exit status 1'),

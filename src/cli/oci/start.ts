@@ -1,4 +1,6 @@
 /** `tsrun-oci start`: the program of a created container runs. */
+import { TsrunError } from '../../lib/errors.ts';
+import { destroyContainer } from '../../runtime/bundle/destroy.ts';
 import { findContainer } from '../../runtime/bundle/record.ts';
 import { startContainer } from '../../runtime/bundle/start.ts';
 import type { Syntax } from '../flags.ts';
@@ -10,9 +12,17 @@ export const verb: OciVerb = {
   synopsis: 'start <container-id>',
   summary: 'executes the user defined process in a created container',
   flags: {},
-  run(args, { root }) {
+  async run(args, { root, log }) {
     const [id = ''] = parseVerb({}, args, SYNTAX, 1).rest;
-    startContainer(findContainer(root, id));
+    try {
+      startContainer(findContainer(root, id));
+    } catch (error) {
+      if (error instanceof TsrunError && error.code === 'HOOK_FAILED')
+        await destroyContainer(findContainer(root, id), true, (warning) =>
+          log.write('warning', warning.message),
+        );
+      throw error;
+    }
     return 0;
   },
 };

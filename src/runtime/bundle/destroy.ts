@@ -31,7 +31,7 @@ export async function destroyContainer(
       });
     }
   }
-  if (status !== 'stopped' && process !== undefined) signalProcess(container, constants.signals.SIGKILL);
+  if (status !== 'stopped') endProcess(container);
   killAll(cgroups);
   // A process that stands still does not end either.
   if (status === 'paused') setPaused(cgroups, false);
@@ -43,4 +43,13 @@ export async function destroyContainer(
   removeCgroups(cgroups);
   runHooks(container, 'poststop', 0, warn);
   rmSync(container.dir, { recursive: true, force: true });
+}
+
+/** It may have ended since its status was read. */
+function endProcess(container: BundleContainer): void {
+  try {
+    signalProcess(container, constants.signals.SIGKILL);
+  } catch (error) {
+    if (!(error instanceof TsrunError) || error.code !== 'NOT_RUNNING') throw error;
+  }
 }

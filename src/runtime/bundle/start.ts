@@ -8,7 +8,10 @@ import { runHooks } from './hooks.ts';
 import { type BundleContainer, startSocket } from './record.ts';
 import { signalProcess } from './signal.ts';
 
-/** Returns when the program runs. Throws when it could not be run; then the container is stopped. */
+/**
+ * Returns when the program runs. Throws when it could not be run; then the container is stopped. Throws HOOK_FAILED when a hook
+ * failed; then it is to be destroyed. runtime.md, Lifecycle, steps 7 and 9.
+ */
 export function startContainer(container: BundleContainer): void {
   checkCreated(container);
   const socket = startSocket(container.dir);
