@@ -35,7 +35,9 @@ function readMounts({ directory, alone }: Marks): string[] {
   const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(Boolean);
   return lines
     .filter((line) => alone || line.includes(directory) || line.includes('/tsrun'))
-    .map((line) => `mount ${line.split(' ').slice(3).join(' ')}`);
+    .map((line) => line.split(' ').slice(3))
+    .filter(([, mountPoint]) => mountPoint !== '/run/netns') // the first `ip netns add` of a machine makes it for good
+    .map((fields) => `mount ${fields.join(' ')}`);
 }
 
 /** cgroups named by tsrun that hold no process of somebody else. Reads both hierarchies of a hybrid host. */
