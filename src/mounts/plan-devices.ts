@@ -2,7 +2,8 @@
 import { posix } from 'node:path';
 import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
-import type { DeviceSpec } from '../spec/runtime.ts';
+import { isBind } from '../spec/mount.ts';
+import type { DeviceSpec, MountSpec } from '../spec/runtime.ts';
 import { IN_ROOT, NO_LINKS } from './place.ts';
 
 /** The devices every container has. OCI Runtime Specification, config-linux, Default Devices. */
@@ -26,8 +27,16 @@ const LINKS: readonly (readonly [name: string, target: string])[] = [
 
 const FILE_TYPES = { c: K.S_IFCHR, u: K.S_IFCHR, b: K.S_IFBLK, p: K.S_IFIFO } as const;
 
-/** In a user namespace mknod is not allowed, but of pipes: there the host's nodes are bound in instead. */
-export function planDevices(devices: readonly DeviceSpec[], inUserNamespace: boolean): readonly Op[] {
+/**
+ * In a user namespace mknod is not allowed, but of pipes: there the host's nodes are bound in instead. Where `/dev` is a directory of
+ * the host, everything is left as it is: nodes and links would be made on the host, or change their owners there.
+ */
+export function planDevices(
+  devices: readonly DeviceSpec[],
+  mounts: readonly MountSpec[],
+  inUserNamespace: boolean,
+): readonly Op[] {
+  if (mounts.some((mount) => isBind(mount) && posix.resolve('/', mount.destination) === '/dev')) return [];
   const wanted = new Map([...DEFAULT_DEVICES, ...devices].map((d) => [posix.normalize(d.path), d]));
   const make = (device: DeviceSpec) =>
     inUserNamespace && device.type !== 'p' ? bindDevice(device) : makeDevice(device);

@@ -249,7 +249,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     ]),
     group('child', 'Mounts', mounts.child),
     // /dev must be mounted before there can be devices on it; the terminal comes from the devpts mounted above.
-    group('child', 'Devices', planDevices(linux.devices ?? [], inUserNamespace)),
+    group('child', 'Devices', planDevices(linux.devices ?? [], spec.mounts, inUserNamespace)),
     group('child', 'The terminal', terminal ? planTerminal(process, spec.mounts, true) : []),
     group(
       'child',

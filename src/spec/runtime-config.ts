@@ -6,6 +6,7 @@
 import { posix } from 'node:path';
 import { parseSpecJson } from './exact-json.ts';
 import { parseLinux, readIdMappings } from './linux-config.ts';
+import { isBind } from './mount.ts';
 import {
   HOOK_NAMES,
   type HookSpec,
@@ -68,11 +69,6 @@ export function inBundle(spec: BundleSpec, bundle: string): BundleSpec {
         : mount,
     ),
   };
-}
-
-/** "A mount is a bind mount if it has either bind or rbind in the options"; runc and crun take the type bind as well. */
-export function isBind({ type, options = [] }: MountSpec): boolean {
-  return type === 'bind' || options.includes('bind') || options.includes('rbind');
 }
 
 function readRuntimeSpec(value: unknown): BundleSpec {
