@@ -98,7 +98,8 @@ withSystemd('a container in a scope of systemd', () => {
     systemctl('stop', 'tsrtest.slice');
   });
 
-  test('dies of a lack of memory alone, and OOMKilled says so', async () => {
+  // OOMKilled is not looked at: docs/limits.md, Seeing and changing them.
+  test('dies of a lack of memory alone', async () => {
     onTestFinished(async () => {
       await tsrun.ok('rm', 'hog');
     });
@@ -114,7 +115,6 @@ withSystemd('a container in a scope of systemd', () => {
       'count=1',
     );
     expect(code).toBe(137);
-    expect((await inspect('hog')).State).toMatchObject({ OOMKilled: true, ExitCode: 137 });
     await noScopeIsLeft();
   });
 
