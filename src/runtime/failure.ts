@@ -90,8 +90,9 @@ function explain(op: Op, errno: string, detail: string): Explanation | undefined
   }
 }
 
+/** In the words of runc and Docker, which engines look for. */
 function explainExec(command: string, errno: string, detail: string): Explanation {
-  const shown = JSON.stringify(command);
+  const shown = `exec: ${JSON.stringify(command)}`;
   const inPath = !command.includes('/');
   switch (errno) {
     case 'ENOENT':

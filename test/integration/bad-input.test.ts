@@ -50,25 +50,25 @@ const REFUSED: readonly (readonly [args: string, message: string, hint: string, 
   ],
   [
     'run --rm busybox nosuch',
-    'Cannot start the container: "nosuch": executable file not found in $PATH',
+    'Cannot start the container: exec: "nosuch": executable file not found in $PATH',
     'the image has no such program; name another one, or give its full path',
     127,
   ],
   [
     'run --rm busybox /bin/nosuch',
-    'Cannot start the container: "/bin/nosuch": no such file or directory',
+    'Cannot start the container: exec: "/bin/nosuch": no such file or directory',
     'the file is missing in the image, or the interpreter or loader that it names is',
     127,
   ],
   [
     'run --rm busybox /etc/passwd/x',
-    'Cannot start the container: "/etc/passwd/x": not a directory',
+    'Cannot start the container: exec: "/etc/passwd/x": not a directory',
     'a part of the path is a file',
     127,
   ],
   [
     'run --rm busybox /etc',
-    'Cannot start the container: "/etc": permission denied',
+    'Cannot start the container: exec: "/etc": permission denied',
     'it is a directory, or its execute permission is missing for this user',
     126,
   ],
@@ -123,14 +123,14 @@ test('a program for another machine, and a script whose interpreter is missing',
     tsrun.run('run', '--rm', '-v', `${programs}:/p`, 'busybox', `/p/${program}`);
   expect(await run('data')).toEqual(
     refusal(
-      'Cannot start the container: "/p/data": exec format error',
+      'Cannot start the container: exec: "/p/data": exec format error',
       'the program is for another architecture, or a script without a #! line',
       126,
     ),
   );
   expect(await run('script')).toEqual(
     refusal(
-      'Cannot start the container: "/p/script": no such file or directory',
+      'Cannot start the container: exec: "/p/script": no such file or directory',
       'the file is missing in the image, or the interpreter or loader that it names is',
       127,
     ),

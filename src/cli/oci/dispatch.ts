@@ -49,7 +49,7 @@ const SYNTAX: Syntax = { verb: '', program: 'tsrun-oci', stopsAtFirstWord: true 
 
 export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   let log = openLog({ file: undefined, format: 'text', debug: false });
-  let failed: Failed = { what: '', exitCode: 1 };
+  let failed: Failed = { what: 'tsrun-oci ', exitCode: 1 };
   try {
     const { flags, rest } = parseFlags(FLAGS, goFlags(argv, FLAGS), SYNTAX);
     const [word, ...args] = rest;
@@ -61,7 +61,10 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
       throw new TsrunError('UNKNOWN_COMMAND', `No help topic for '${word}'`, { exitCode: 3 });
     const { verb } = await load();
     const of = word === 'internal:failed' ? (args[0] ?? '') : word;
-    failed = { what: `${of} failed: `, exitCode: of === 'exec' ? EXIT_EXEC : 1 };
+    failed =
+      of === 'exec'
+        ? { what: 'exec failed: ', exitCode: EXIT_EXEC }
+        : { what: `tsrun-oci ${of} failed: `, exitCode: 1 };
     if (args.includes('--help') || args[0] === '-h') return printed(verbHelp(verb));
     const context: OciContext = {
       root: hostPathOf(flags.root) ?? hostPath('/run/tsrun-oci'),
@@ -80,6 +83,7 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
 const EXIT_EXEC = 255;
 
 interface Failed {
+  /** runc's words, which engines show: not its name when exec fails. */
   readonly what: string;
   readonly exitCode: number;
 }
@@ -92,8 +96,7 @@ function find(table: Readonly<Record<string, Load>>, word: string): Load | undef
 function report(error: unknown, { what, exitCode }: Failed, log: Log): number {
   const ours = !(error instanceof TsrunError) && error instanceof Error && !('syscall' in error);
   const said = ours ? (error.stack ?? error.message) : reasonOf(error);
-  const hint = error instanceof TsrunError && error.hint !== undefined ? ` (${error.hint})` : '';
-  log.write('error', `tsrun-oci ${what}${said}${hint}`);
+  log.write('error', `${what}${said}`, error instanceof TsrunError ? error.hint : undefined);
   return exitCode;
 }
 

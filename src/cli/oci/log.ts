@@ -5,7 +5,8 @@ import { TsrunError } from '../../lib/errors.ts';
 export type Level = 'debug' | 'warning' | 'error';
 
 export interface Log {
-  write(level: Level, message: string): void;
+  /** `hint`: what the reader can do about it; a field of its own, for engines compare the message. */
+  write(level: Level, message: string, hint?: string): void;
 }
 
 export interface LogOptions {
@@ -22,24 +23,27 @@ export function openLog({ file, format, debug }: LogOptions): Log {
       exitCode: 1,
     });
   return {
-    write(level, message) {
+    write(level, message, hint) {
       if (level === 'debug' && !debug) return;
-      const text = line(level, message, new Date().toISOString().replace(/\.\d+Z$/, 'Z'));
+      const text = line(level, message, hint, new Date().toISOString().replace(/\.\d+Z$/, 'Z'));
       if (file === undefined) {
         process.stderr.write(text);
         return;
       }
       appendFileSync(file, text, { mode: 0o644 });
       // The caller reads the file; a person reads this.
-      if (level === 'error') process.stderr.write(`${message}\n`);
+      const advice = hint === undefined ? '' : ` (${hint})`;
+      if (level === 'error') process.stderr.write(`${message}${advice}\n`);
     },
   };
 }
 
-type Line = (level: Level, message: string, time: string) => string;
+type Line = (level: Level, message: string, hint: string | undefined, time: string) => string;
 
 const FORMATS: Readonly<Record<string, Line>> = {
-  json: (level, message, time) => `${JSON.stringify({ level, msg: message, time })}\n`,
-  text: (level, message, time) =>
-    `time=${JSON.stringify(time)} level=${level} msg=${JSON.stringify(message)}\n`,
+  json: (level, msg, hint, time) => `${JSON.stringify({ hint, level, msg, time })}\n`,
+  text: (level, message, hint, time) => {
+    const advice = hint === undefined ? '' : ` hint=${JSON.stringify(hint)}`;
+    return `time=${JSON.stringify(time)} level=${level} msg=${JSON.stringify(message)}${advice}\n`;
+  },
 };

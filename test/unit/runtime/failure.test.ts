@@ -13,13 +13,13 @@ const exec = (command: string): Op => ({ op: 'execve', args: [command, 'x'], env
 
 describe('a program that cannot be run', () => {
   test.each<[string, Errno, number, string]>([
-    ['nope', 'ENOENT', 127, '"nope": executable file not found in $PATH'],
-    ['/bin/nope', 'ENOENT', 127, '"/bin/nope": no such file or directory'],
-    ['/bin/sh/x', 'ENOTDIR', 127, '"/bin/sh/x": not a directory'],
-    ['/etc', 'EACCES', 126, '"/etc": permission denied'],
-    ['/bin/x', 'ENOEXEC', 126, '"/bin/x": exec format error'],
-    ['/bin/x', 'ELOOP', 126, '"/bin/x": ELOOP'],
-    ['', 'ENOENT', 127, '""'],
+    ['nope', 'ENOENT', 127, 'exec: "nope": executable file not found in $PATH'],
+    ['/bin/nope', 'ENOENT', 127, 'exec: "/bin/nope": no such file or directory'],
+    ['/bin/sh/x', 'ENOTDIR', 127, 'exec: "/bin/sh/x": not a directory'],
+    ['/etc', 'EACCES', 126, 'exec: "/etc": permission denied'],
+    ['/bin/x', 'ENOEXEC', 126, 'exec: "/bin/x": exec format error'],
+    ['/bin/x', 'ELOOP', 126, 'exec: "/bin/x": ELOOP'],
+    ['', 'ENOENT', 127, 'exec: ""'],
   ])('%s with %s ends with %i', (command, errno, exitCode, message) => {
     const error = fail(exec(command), errno, command);
     expect(error.message).toContain(`Cannot start the container: ${message}`);
