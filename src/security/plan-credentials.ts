@@ -31,7 +31,7 @@ export function planCredentials(process: ProcessSpec, available: bigint): readon
     // Groups first: a process that is no longer root may not change them.
     {
       op: 'setgroups',
-      groups: groupsOf(process),
+      groups: user.additionalGids ?? [],
       why: "The supplementary groups of the user, and none of the caller's.",
     },
     { op: 'setresgid', gid: user.gid, why: 'The group of the program.' },
@@ -58,9 +58,4 @@ export function planCredentials(process: ProcessSpec, available: bigint): readon
           } as const,
         ]),
   ];
-}
-
-/** The primary group is a supplementary one as well: otherwise a setgid program could shed it (CVE-2022-36109). */
-function groupsOf({ user }: ProcessSpec): readonly number[] {
-  return [...new Set([user.gid, ...(user.additionalGids ?? [])])];
 }

@@ -94,9 +94,11 @@ describe('create and start', () => {
   test('a program that is missing is heard of at the creation, and leaves nothing', () => {
     const { code, log } = create('c1', { args: ['nope'] });
     expect(code).toBe(1);
-    expect(JSON.parse(readFileSync(log, 'utf8').trim()).msg).toContain(
-      '"nope": executable file not found in $PATH',
-    );
+    expect(JSON.parse(readFileSync(log, 'utf8').trim())).toMatchObject({
+      level: 'error',
+      msg: 'tsrun-oci create failed: unable to start container process: exec: "nope": executable file not found in $PATH',
+      hint: 'the image has no such program; name another one, or give its full path',
+    });
     expect(existsSync(join(oci.root, 'c1'))).toBe(false);
   });
 
@@ -211,10 +213,11 @@ describe('exec', () => {
 
   test('as another user, elsewhere, with more rights, none of them inheritable', () => {
     const id = sleeping('j2');
-    const script = 'id -u; id -g; id -G; pwd; echo $A; grep -E "Cap(Inh|Amb)" /proc/self/status';
+    const script =
+      'id -u; id -g; grep Groups /proc/self/status; pwd; echo $A; grep -E "Cap(Inh|Amb)" /proc/self/status';
     const flags = ['-u', '1000:1001', '-g', '7', '--cwd', '/tmp', '-e', 'A=b', '--cap', 'CAP_SYS_TIME'];
     expect(oci.ok('exec', ...flags, id, 'sh', '-c', script)).toBe(
-      '1000\n1001\n1001 7\n/tmp\nb\nCapInh:\t0000000000000000\nCapAmb:\t0000000000000000\n',
+      '1000\n1001\nGroups:\t7 \n/tmp\nb\nCapInh:\t0000000000000000\nCapAmb:\t0000000000000000\n',
     );
     oci.ok('delete', '-f', id);
   });
@@ -245,7 +248,13 @@ describe('exec', () => {
   test('what cannot be is refused with 255', () => {
     const id = sleeping('j3');
     const refused = (stderr: string) => ({ code: 255, stderr: expect.stringContaining(stderr) });
-    expect(oci.run('exec', id, 'nope')).toMatchObject(refused('executable file not found'));
+    const log = join(oci.scratch, 'exec.log');
+    expect(oci.run('--log', log, '--log-format', 'json', 'exec', id, 'nope')).toMatchObject(
+      refused('executable file not found in $PATH (the image has no such program'),
+    );
+    expect(JSON.parse(readFileSync(log, 'utf8')).msg).toBe(
+      'exec failed: unable to start container process: exec: "nope": executable file not found in $PATH',
+    );
     expect(oci.run('exec', '--cgroup', '../..', id, 'true')).toMatchObject(
       refused('.. is not a sub cgroup path'),
     );
