@@ -40,6 +40,11 @@ const conformanceSuite = {
   },
 };
 
+/** Engines that call tsrun-oci: each test runs the same script of calls twice. */
+const enginesSuite = {
+  test: { ...containerSuite('engines').test, testTimeout: 300_000, hookTimeout: 300_000 },
+};
+
 export default defineConfig({
   test: {
     projects: [
@@ -50,6 +55,7 @@ export default defineConfig({
       containerSuite('systemd'),
       containerSuite('vm'),
       conformanceSuite,
+      enginesSuite,
     ],
   },
 });

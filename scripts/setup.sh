@@ -3,6 +3,7 @@
 #   scripts/setup.sh         what running tsrun needs (npm run demo)
 #   scripts/setup.sh test    also what the tests, the VM, the images and the benchmarks need
 #   scripts/setup.sh conformance    also what the suites of runc and crun are written in
+#   scripts/setup.sh engines        what `test` needs, and the engines that call OCI runtimes
 # Says what it does; does only what is missing, so a second run takes well under a second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +13,7 @@ pinned_node=node_modules/node/bin/node
 npm_stamp=node_modules/.tsrun-installed
 
 main() {
-  case $level in demo | test | conformance) ;; *) fail "unknown level '$level'" "use: scripts/setup.sh [demo|test|conformance]" ;; esac
+  case $level in demo | test | conformance | engines) ;; *) fail "unknown level '$level'" "use: scripts/setup.sh [demo|test|conformance|engines]" ;; esac
   check_machine
   install_debian_packages
   install_npm_packages
@@ -39,14 +40,13 @@ check_machine() {
   fi
 }
 
-# Prints the package names of this level and those below it, from packages.txt.
+# Prints the package names of this level and those it stands on, from packages.txt: demo, and test on demo.
 wanted_packages() {
   awk -v level="$level" '
-    BEGIN { rank["demo"] = 1; rank["test"] = 2; rank["conformance"] = 3 }
     { sub(/#.*/, "") }
     NF == 0 { next }
     { of = NF > 1 ? $2 : "test" }
-    rank[of] <= rank[level] { print $1 }
+    of == level || of == "demo" || (of == "test" && level != "demo") { print $1 }
   ' scripts/packages.txt | sort -u
 }
 

@@ -4,6 +4,7 @@
 #   scripts/test.sh vm           only the tests of the VM, and inside it the integration tests that depend on the kernel
 #   scripts/test.sh vm-all       the same with every integration test (half an hour where the processor is emulated, if nothing else runs)
 #   scripts/test.sh unit ...     only these suites: unit golden native integration; systemd where that is PID 1
+#   scripts/test.sh engines      podman, containerd and Docker call tsrun-oci, and runc; not among "every suite"
 # STRICT=1 (CI) makes a skipped test a failure: a suite that cannot run must not look green.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +20,7 @@ suites=("$@")
 kernel_tests=(executor- integration/run.test run-limits run-streams limits-)
 
 main() {
-  bash scripts/setup.sh test
+  bash scripts/setup.sh "$(level_of_setup)"
   # The command is tested as users install it; the machine sees the dist/ that was made outside.
   [ -n "${TSRUN_VM:-}" ] || bash scripts/build.sh
   export TSRUN_TEST_DIST=1
@@ -44,6 +45,10 @@ main() {
   fi
   "$node" scripts/test-summary.ts "$results" || status=1
   exit "$status"
+}
+
+level_of_setup() {
+  case " ${suites[*]} " in *' engines '*) echo engines ;; *) echo test ;; esac
 }
 
 run_suite() {

@@ -11,6 +11,8 @@ import { errnoOf, TsrunError } from '../../src/lib/errors.ts';
 export type View = 'v1' | 'v2';
 
 export interface TestCgroups {
+  /** What the machine calls them. */
+  readonly name: string;
   /** The hierarchies of v1 as mount options name them, such as `cpu,cpuacct` or `name=systemd`. */
   readonly hierarchies: readonly string[];
   /** What a process of the test is to join before it makes its cgroup namespace. */
@@ -35,14 +37,11 @@ export function cgroupView(): View {
   );
 }
 
-export function makeCgroups(view: View): TestCgroups {
+export function makeCgroups(view: View, name = `conformance-${process.pid}`): TestCgroups {
   if (view === 'v2') {
-    return { hierarchies: [], joined: [], roots: [MOUNTS], before: new Set(cgroupsBelow(MOUNTS)) };
+    return { name, hierarchies: [], joined: [], roots: [MOUNTS], before: new Set(cgroupsBelow(MOUNTS)) };
   }
-  const own = ownV1Cgroups().map((one) => ({
-    ...one,
-    made: join(one.directory, `conformance-${process.pid}`),
-  }));
+  const own = ownV1Cgroups().map((one) => ({ ...one, made: join(one.directory, name) }));
   for (const { hierarchy, directory, made } of own) {
     mkdirSync(made);
     if (hierarchy.split(',').includes('cpuset')) copyCpuset(directory, made);
@@ -50,7 +49,7 @@ export function makeCgroups(view: View): TestCgroups {
   }
   const directories = own.map(({ made }) => made);
   const hierarchies = own.map(({ hierarchy }) => hierarchy);
-  return { hierarchies, joined: directories, roots: directories, before: new Set() };
+  return { name, hierarchies, joined: directories, roots: directories, before: new Set() };
 }
 
 /** A new cgroup of cpuset begins with nothing, and takes no process. cpuset(7) */
@@ -104,10 +103,10 @@ export function thaw({ roots }: TestCgroups): void {
 }
 
 /** Removes the test's cgroups, when its processes are dead, and returns those that the test should have removed. */
-export async function removeCgroups({ joined, roots, before }: TestCgroups): Promise<string[]> {
+export async function removeCgroups({ name, joined, roots, before }: TestCgroups): Promise<string[]> {
   const left = roots.flatMap(cgroupsBelow).filter((cgroup) => !before.has(cgroup));
   for (const cgroup of [...left.toReversed(), ...joined]) await removeCgroup(cgroup);
-  return left.map((cgroup) => cgroup.replace(`/conformance-${process.pid}`, ''));
+  return left.map((cgroup) => cgroup.replace(`/${name}`, ''));
 }
 
 /** The cgroups below a directory, parents first. */

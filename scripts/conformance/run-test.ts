@@ -46,13 +46,9 @@ export async function runTest(
   return { ...verdict, seconds, output, cgroupsLeft };
 }
 
-/** Returns what was written when all processes are gone, killed when `stop` is aborted. */
-async function runInView(
-  { command, env }: Invocation,
-  cgroups: TestCgroups,
-  stop: AbortSignal,
-): Promise<string> {
-  const child = spawn(
+/** Starts a command as the only program of its own machine, which ends with it, or with this process. */
+export function startInView({ command, env }: Invocation, cgroups: TestCgroups) {
+  return spawn(
     'setpriv',
     [
       ...['--pdeathsig', 'KILL', '--', 'sh', '-euc', ENTER, 'sh', ...cgroups.joined, '--'],
@@ -64,6 +60,11 @@ async function runInView(
       env: { PATH, HOME: '/root', LANG: 'C.UTF-8', TERM: 'xterm', TMPDIR: '/run/test', ...env },
     },
   );
+}
+
+/** Returns what was written when all processes are gone, killed when `stop` is aborted. */
+async function runInView(invocation: Invocation, cgroups: TestCgroups, stop: AbortSignal): Promise<string> {
+  const child = startInView(invocation, cgroups);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -81,9 +82,12 @@ async function runInView(
 }
 
 /** Not unshare itself, once it has started PID 1 of its namespace, or nobody would wait for the dead one. */
-function killInit(unshare: number): void {
-  const children = readFileSync(`/proc/${unshare}/task/${unshare}/children`, 'utf8')
-    .split(' ')
-    .filter(Boolean);
-  for (const pid of children.length > 0 ? children.map(Number) : [unshare]) process.kill(pid, 'SIGKILL');
+export function killInit(unshare: number): void {
+  process.kill(initOf(unshare) ?? unshare, 'SIGKILL');
+}
+
+/** PID 1 of the machine that `startInView` started, as this machine numbers it. */
+export function initOf(unshare: number): number | undefined {
+  const [init] = readFileSync(`/proc/${unshare}/task/${unshare}/children`, 'utf8').split(' ').filter(Boolean);
+  return init === undefined ? undefined : Number(init);
 }

@@ -21,6 +21,8 @@ own_dev() {
 }
 
 mount --make-rprivate /
+# podman unmounts what it finds listed below /sys, and fails where another mount covers that.
+umount --recursive --lazy /sys
 mount -t sysfs -o nosuid,nodev,noexec sysfs /sys
 if [ "$1" != -- ]; then
   mount -t tmpfs -o mode=0755 cgroup /sys/fs/cgroup

@@ -1,0 +1,143 @@
+/**
+ * An engine on two machines of its own that differ in one thing: the OCI runtime it calls. A script of calls runs on both;
+ * what it prints must be the same, but for identifiers and the name of the runtime, and is what a test looks at.
+ *
+ *     const podman = useEngine(PODMAN);
+ *     test('…', async () => {
+ *       expect(await podman.say('podman run --rm busybox echo hello')).toBe('hello\n');
+ *     });
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, expect, inject } from 'vitest';
+import {
+  cgroupView,
+  makeCgroups,
+  removeCgroups,
+  type TestCgroups,
+  thaw,
+} from '../../scripts/conformance/cgroups.ts';
+import { PATH } from '../../scripts/conformance/places.ts';
+import { initOf, killInit, startInView } from '../../scripts/conformance/run-test.ts';
+import { OCI_PROGRAM } from './under-test.ts';
+
+export interface EngineOptions {
+  readonly name: string;
+  /** Of the engine's own command and daemons; the machine's configuration of them is not looked at. */
+  environment(machine: Machine): Readonly<Record<string, string>>;
+  /** Run on each machine before the first test: writes configuration, starts daemons, loads the image busybox. */
+  readonly setUp: string;
+}
+
+export interface Machine {
+  /** A directory on a real file system, empty in the beginning. */
+  readonly directory: string;
+  /** The runtime's name, and where it is. */
+  readonly runtime: string;
+  readonly runtimePath: string;
+}
+
+export interface Engine {
+  /** Runs a script of sh on both machines, expects the same output and returns it. */
+  say(script: string): Promise<string>;
+}
+
+/** What tsrun-oci is held against. */
+const PEER = { runtime: 'runc', runtimePath: '/usr/sbin/runc' };
+const OURS = { runtime: 'tsrun-oci', runtimePath: OCI_PROGRAM };
+
+/** Where the script of a test is: in the cgroups of its machine, which are the roots it sees. */
+const JOIN = `for file in /sys/fs/cgroup/*/cgroup.procs; do echo 0 >"$file"; done; exec sh -c "$1" 2>&1`;
+
+export function useEngine(options: EngineOptions): Engine {
+  const machines: RunningMachine[] = [];
+  beforeAll(async () => {
+    machines.push(...(await Promise.all([PEER, OURS].map((runtime) => startMachine(options, runtime)))));
+  });
+  afterAll(async () => {
+    const left = await Promise.all(machines.map((machine) => machine.stop()));
+    expect(left.map(withoutIds)[1], 'the cgroups that the engine leaves').toBe(withoutIds(left[0] ?? ''));
+  });
+  return {
+    say: async (script) => {
+      const [peers = '', ours] = await Promise.all(machines.map(({ run }) => run(script)));
+      expect(ours, 'not as with runc').toBe(peers);
+      return peers;
+    },
+  };
+}
+
+interface RunningMachine {
+  /** What a script printed, made comparable. */
+  run(script: string): Promise<string>;
+  /** Ends the machine; the cgroups that were left. */
+  stop(): Promise<string>;
+}
+
+async function startMachine(
+  { name, environment, setUp }: EngineOptions,
+  runtime: typeof PEER,
+): Promise<RunningMachine> {
+  const directory = mkdtempSync(join(inject('testDirectory'), `${name}-`));
+  const cgroups = makeCgroups(cgroupView(), `engine-${process.pid}-${runtime.runtime}`);
+  const command = ['sh', '-c', 'echo ready; exec sleep infinity'];
+  const started = startInView({ command, env: {} }, cgroups);
+  const closed = once(started, 'close');
+  await Promise.race([once(started.stdout, 'data'), closed]);
+  const init = initOf(started.pid ?? 0);
+  if (init === undefined) throw new Error(`no machine for ${name} with ${runtime.runtime}`);
+
+  const machine: Machine = { directory, ...runtime };
+  const env = {
+    ...{ PATH, HOME: directory, LANG: 'C.UTF-8', TMPDIR: '/run/test' },
+    ...{ DIRECTORY: directory, RUNTIME: runtime.runtime, RUNTIME_PATH: runtime.runtimePath },
+    ...environment(machine),
+  };
+  mkdirSync(directory, { recursive: true });
+  const runAsIs = async (script: string) => {
+    const namespaces = ['--mount', '--net', '--ipc', '--uts', '--pid', '--cgroup'];
+    const child = spawn(
+      'nsenter',
+      [`--target=${init}`, ...namespaces, '--', 'sh', '-c', JOIN, 'sh', script],
+      {
+        env,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    const output = await text(child.stdout);
+    return output;
+  };
+  const said = await runAsIs(`set -e; ${setUp}\necho well`);
+  if (!said.endsWith('well\n')) throw new Error(`${name} with ${runtime.runtime} did not start:\n${said}`);
+  return {
+    run: async (script) => comparable(await runAsIs(script), machine),
+    stop: async () => {
+      await stopMachine(started.pid ?? 0, cgroups, closed);
+      rmSync(directory, { recursive: true, force: true });
+      return (await removeCgroups(cgroups)).toSorted().join('\n');
+    },
+  };
+}
+
+async function stopMachine(unshare: number, cgroups: TestCgroups, closed: Promise<unknown>): Promise<void> {
+  killInit(unshare);
+  thaw(cgroups);
+  await closed;
+}
+
+/** Both runtimes under the name of the peer; identifiers and times that are never twice the same by their kind. */
+function comparable(said: string, { runtime, runtimePath, directory }: Machine): string {
+  const renamed = said
+    .replaceAll('\r', '')
+    .replaceAll(runtimePath, 'RUNTIME')
+    .replaceAll(directory, 'DIRECTORY')
+    .replaceAll(runtime, PEER.runtime);
+  return withoutIds(renamed);
+}
+
+function withoutIds(said: string): string {
+  return said.replace(/\b[0-9a-f]{64}\b/g, 'ID').replace(/time="[^"]*"/g, 'time');
+}
