@@ -24,37 +24,59 @@
 
 static int result(int value) { return value < 0 ? -errno : value; }
 
+/* The number of a process as /proc has it: 0 when it is gone, -1 with errno when that cannot be read. pidfd_open(2), Pid. */
+static pid_t pid_of(int pidfd) {
+  char path[40], text[512];
+  snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  ssize_t n = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (n < 0) return -1;
+  text[n] = '\0';
+  const char *line = strstr(text, "\nPid:");
+  return line == NULL ? 0 : (pid_t)strtol(line + 5, NULL, 10);
+}
+
 /* A new namespace belongs to the user namespace its creator is in. To own them by a user namespace that exists
  * already, a short-lived process joins that one and makes the child from there; CLONE_PARENT leaves the child to
- * this process, so that it can still be waited for. */
-static pid_t clone_from_userns(int userns, struct clone3_args *args) {
+ * this process, so that it can still be waited for. When a PID namespace has been joined, the short-lived one is in it,
+ * and the number it gets is of there: so it shares our descriptors (CLONE_FILES), and the pidfd tells ours. */
+static pid_t clone_from_userns(int userns, struct clone3_args *args, int *pidfd) {
   int pipe_fds[2];
-  if (pipe2(pipe_fds, O_CLOEXEC) < 0) return -1;
-  pid_t joiner = fork();
+  if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0) return -1;
+  pid_t joiner = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
   if (joiner == 0) {
     pid_t pid = -1;
     args->flags |= CLONE_PARENT;
     args->exit_signal = 0;
-    int pidfd = -1;
-    args->pidfd = (uint64_t)(uintptr_t)&pidfd;
+    int made = -1;
+    args->pidfd = (uint64_t)(uintptr_t)&made;
     if (setns(userns, CLONE_NEWUSER) == 0) pid = (pid_t)syscall(SYS_clone3, args, sizeof *args);
     if (pid == 0) {
       close(pipe_fds[0]);
       close(pipe_fds[1]);
       return 0;
     }
-    int32_t answer[2] = {pid, errno};
+    int32_t answer[2] = {pid < 0 ? -1 : made, errno};
     ssize_t written = write(pipe_fds[1], answer, sizeof answer);
     _exit(written == (ssize_t)sizeof answer ? 0 : 1);
   }
-  close(pipe_fds[1]);
-  int32_t answer[2] = {-1, ECHILD};
-  if (joiner < 0) answer[1] = errno;
-  else if (read(pipe_fds[0], answer, sizeof answer) != (ssize_t)sizeof answer) answer[0] = -1;
+  int32_t answer[2] = {-1, joiner < 0 ? errno : ECHILD};
+  if (joiner > 0) {
+    while (waitpid(joiner, NULL, 0) < 0 && errno == EINTR) continue;
+    if (read(pipe_fds[0], answer, sizeof answer) != (ssize_t)sizeof answer) answer[0] = -1;
+  }
   close(pipe_fds[0]);
-  if (joiner > 0) waitpid(joiner, NULL, 0);
-  errno = answer[1];
-  return answer[0];
+  close(pipe_fds[1]);
+  if (answer[0] < 0) {
+    errno = answer[1];
+    return -1;
+  }
+  *pidfd = answer[0];
+  pid_t pid = pid_of(*pidfd);
+  if (pid == 0) errno = ESRCH;
+  return pid > 0 ? pid : -1;
 }
 
 int op_clone3(struct run *r, const struct plan_op *op) {
@@ -65,7 +87,7 @@ int op_clone3(struct run *r, const struct plan_op *op) {
     args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = (uint64_t)r->fds[cgroup];
   }
-  pid_t pid = userns == TSR_NO_FD ? (pid_t)syscall(SYS_clone3, &args, sizeof args) : clone_from_userns(r->fds[userns], &args);
+  pid_t pid = userns == TSR_NO_FD ? (pid_t)syscall(SYS_clone3, &args, sizeof args) : clone_from_userns(r->fds[userns], &args, &pidfd);
   if (pid < 0) return -errno;
   if (pid == 0) {
     r->is_child = 1;
@@ -78,8 +100,6 @@ int op_clone3(struct run *r, const struct plan_op *op) {
   r->child_sync = -1;
   r->child = pid;
   r->report->pid = pid;
-  if (pidfd < 0) pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-  if (pidfd < 0) return -errno;
   r->pidfd = pidfd;
   /* The table closes what it holds; the monitor needs the pidfd to the end. */
   int shared = fcntl(pidfd, F_DUPFD_CLOEXEC, 0);

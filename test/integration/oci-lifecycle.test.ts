@@ -238,6 +238,21 @@ describe('exec', () => {
     oci.ok('delete', '-f', id);
   });
 
+  // The one who makes the process is then in the PID namespace itself, where other numbers count.
+  test('joins a user namespace too, and it is the new process that goes into the cgroups', () => {
+    const ids = [{ containerID: 0, hostID: 0, size: 65536 }];
+    const linux = {
+      namespaces: ['pid', 'ipc', 'uts', 'mount', 'network', 'user'].map((type) => ({ type })),
+      uidMappings: ids,
+      gidMappings: ids,
+      cgroupsPath: '/tsrun-j6',
+    };
+    const bundle = oci.bundle({ args: ['sleep', '100'], linux });
+    expect(oci.runWith({ stdio: 'ignore' }, 'run', '-d', '-b', bundle, 'j6').code).toBe(0);
+    expect(oci.ok('exec', 'j6', 'cat', '/proc/self/cgroup')).toContain('/tsrun-j6');
+    oci.ok('delete', '-f', 'j6');
+  });
+
   test('kill -a ID 0 only asks', () => {
     const id = sleeping('j5');
     expect([oci.ok('kill', id, '0'), oci.ok('kill', '-a', id, '0')]).toEqual(['', '']);
