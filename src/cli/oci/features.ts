@@ -49,7 +49,7 @@ const FEATURES = {
     },
     apparmor: { enabled: true },
     selinux: { enabled: true },
-    intelRdt: { enabled: true },
+    intelRdt: { enabled: false },
     memoryPolicy: { modes: sorted(MEMORY_POLICY_MODES), flags: sorted(MEMORY_POLICY_FLAGS) },
     mountExtensions: { idmap: { enabled: true } },
     netDevices: { enabled: true },
