@@ -45,8 +45,10 @@ export function planBind(
       { hint: 'options of a file system are given where it is mounted first' },
     );
   const owners = chooseOwners(mount, options, context, slot);
-  // Root of a user namespace cannot reach every file of the host, nor say whose files they are: the host process can.
-  const byHost = context.userNamespace !== undefined || owners !== undefined;
+  const receives = options.propagation.some(({ flag }) => flag === K.MS_SLAVE);
+  // Root of a user namespace cannot reach every file of the host, nor say whose files they are: the host process can. And in
+  // the child the host's mounts are cut loose already: nothing is passed on to a copy of them.
+  const byHost = context.userNamespace !== undefined || owners !== undefined || receives;
   const from = byHost ? slot : 'mount';
   const tree: Op = {
     op: 'open_tree',
@@ -72,13 +74,13 @@ export function planBind(
   ];
   if (!byHost) return { before: [], child: [tree, ...restricted, ...placed] };
   return {
-    before: [tree, cutLoose(from, context), ...(owners ?? []), ...restricted],
+    before: [tree, cutLoose(from, receives || context.receivesMounts), ...(owners ?? []), ...restricted],
     child: placed,
   };
 }
 
 /** Until this, the tree is a peer of the host's own mounts: what is mounted below it would appear there. */
-function cutLoose(slot: string, { receivesMounts }: BindContext): Op {
+function cutLoose(slot: string, receivesMounts: boolean): Op {
   return setPropagation(
     slot,
     { flag: receivesMounts ? K.MS_SLAVE : K.MS_PRIVATE, recursive: true },

@@ -188,7 +188,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
       ...(devices?.before ?? []),
       ...ns.planJoins(linux, input.joined, sysctlNamespaces(linux.sysctl ?? {})),
     ]),
-    group('host', 'Files of the host that root inside cannot reach', mounts.before),
+    group('host', 'Files of the host that the container cannot get by itself', mounts.before),
     group('host', 'The supervisor of system calls', planConnection(listener)),
     group('host', 'Clocks', ns.planTimeNamespace(linux)),
     group('host', 'Standard input', planInput(input)),

@@ -70,7 +70,7 @@ const IDS = { containerID: 0, hostID: 100000, size: 65536 };
 const OWN = { uidMappings: [IDS], gidMappings: [IDS] };
 
 describe('a bind mount of a container with a user namespace', () => {
-  const mount = { destination: '/d', source: '/src', options: ['rbind', 'ro', 'rslave'] };
+  const mount = { destination: '/d', source: '/src', options: ['rbind', 'ro', 'rprivate'] };
 
   test('is opened and restricted by the host, which can reach the source', () => {
     const { before, child } = planBoth(mount, { userNamespace: OWN });
@@ -84,6 +84,14 @@ describe('a bind mount of a container with a user namespace', () => {
     const { before } = planBoth(mount, { userNamespace: OWN, receivesMounts: true });
     expect(before[1]).toMatchObject({ propagation: K.MS_SLAVE });
   });
+});
+
+test('a bind mount that is a slave is opened by the host, whose mounts the child has cut loose', () => {
+  const mount = { destination: '/d', source: '/src', options: ['rbind', 'rslave'] };
+  const { before, child } = planBoth(mount);
+  expect(before[1]).toMatchObject({ propagation: K.MS_SLAVE, flags: K.AT_RECURSIVE });
+  expect(only(child, 'open_tree')).toEqual([]);
+  expect(planBoth({ ...mount, options: ['rbind', 'rprivate'] }).before).toEqual([]);
 });
 
 describe('owners of a mount', () => {
