@@ -1,12 +1,11 @@
 /** A container on disk: what it was made from (config.json), and what became of it (owner, pid, exit). */
-import { readFileSync } from 'node:fs';
 import type { ContainerCgroups } from '../cgroup/host.ts';
-import { native } from '../kernel/native.ts';
 import { exitCodeOf } from '../kernel/report.ts';
 import type { ContainerId, Digest } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
 import { readFileIfThere, readLinkIfThere } from '../lib/files.ts';
 import type { ContainerPort } from '../network/published-port.ts';
+import { isAlive, type ProcessMark, parseMark } from '../runtime/process-mark.ts';
 import { parseExactJson } from '../spec/exact-json.ts';
 import type { RuntimeSpec } from '../spec/runtime.ts';
 import type { NetworkOptions } from './container-options.ts';
@@ -33,12 +32,6 @@ export interface ContainerRecord {
     readonly exposed: readonly ContainerPort[];
   };
   readonly spec: RuntimeSpec;
-}
-
-/** One process for ever: a number that is used again has another start time (field 22 of /proc/PID/stat, clock ticks since boot). */
-export interface ProcessMark {
-  readonly pid: number;
-  readonly started: bigint;
 }
 
 export type ContainerState =
@@ -100,20 +93,4 @@ export function hasOwner(paths: EnginePaths, id: ContainerId): boolean {
 /** The process that makes, or looks after, the container; it may have ended. */
 export function readOwner(paths: EnginePaths, id: ContainerId): ProcessMark | undefined {
   return parseMark(readLinkIfThere(ownerLink(paths, id)));
-}
-
-export function isAlive({ pid, started }: ProcessMark): boolean {
-  return native().tsr_kill(pid, started, 0) === 0;
-}
-
-/** The mark of this process, which the owner link points to. */
-export function ownMark(): string {
-  const stat = readFileSync('/proc/self/stat', 'utf8');
-  const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  return `${process.pid} ${started}`;
-}
-
-function parseMark(text: string | undefined): ProcessMark | undefined {
-  const match = /^(\d+) (\d+)\n?$/.exec(text ?? '');
-  return match === null ? undefined : { pid: Number(match[1]), started: BigInt(match[2] ?? 0) };
 }

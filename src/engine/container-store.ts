@@ -10,13 +10,13 @@ import { TsrunError } from '../lib/errors.ts';
 import { namesIn } from '../lib/files.ts';
 import { randomBytes } from '../lib/random.ts';
 import type { OwnedPath } from '../runtime/plan.ts';
+import { ownMark } from '../runtime/process-mark.ts';
 import { stringifyExactJson } from '../spec/exact-json.ts';
 import { listNames, releaseName } from './container-names.ts';
 import {
   type ContainerRecord,
   type ContainerState,
   hasOwner,
-  ownMark,
   readRecord,
   readState,
 } from './container-record.ts';

@@ -1,9 +1,9 @@
 /** --network container:NAME: the container whose network another one shares. */
 import type { ContainerId } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
+import type { ProcessMark } from '../runtime/process-mark.ts';
 import type { MountSpec } from '../spec/runtime.ts';
 import type { NetworkMode } from './container-options.ts';
-import type { ProcessMark } from './container-record.ts';
 import { findContainer } from './container-store.ts';
 import type { EnginePaths } from './paths.ts';
 

@@ -2,7 +2,8 @@
 import { constants } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { TsrunError } from '../lib/errors.ts';
-import { isAlive, readOwner } from './container-record.ts';
+import { isAlive } from '../runtime/process-mark.ts';
+import { readOwner } from './container-record.ts';
 import { type Container, removeContainer, signalContainer } from './container-store.ts';
 import type { EnginePaths } from './paths.ts';
 

@@ -4,9 +4,9 @@ import { constants } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { removeCgroups } from '../../cgroup/remove-cgroups.ts';
 import { TsrunError } from '../../lib/errors.ts';
+import { isAlive } from '../process-mark.ts';
 import { setPaused } from './freezer.ts';
 import { runHooks } from './hooks.ts';
-import { isAlive } from './process-mark.ts';
 import type { BundleContainer } from './record.ts';
 import { killAll, signalProcess } from './signal.ts';
 

@@ -11,8 +11,8 @@ import type { ContainerIdentity } from '../../security/plan-listener.ts';
 import { parseExactJson, stringifyExactJson } from '../../spec/exact-json.ts';
 import type { RuntimeSpec } from '../../spec/runtime.ts';
 import { START_SOCKET } from '../plan-detached.ts';
+import { isAlive, ownMark, type ProcessMark, parseMark } from '../process-mark.ts';
 import { isPaused } from './freezer.ts';
-import { isAlive, ownMark, type ProcessMark, parseMark } from './process-mark.ts';
 
 /** The version of the specification that this runtime implements. */
 export const OCI_VERSION = '1.3.0';

@@ -1,6 +1,6 @@
 /** One process for ever: its number may be given to another one, but not with the same start time. proc_pid_stat(5). */
 import { readFileSync } from 'node:fs';
-import { readFileIfThere } from '../../lib/files.ts';
+import { readFileIfThere } from '../lib/files.ts';
 
 export interface ProcessMark {
   readonly pid: number;
@@ -24,11 +24,13 @@ export function isAlive({ pid, started }: ProcessMark): boolean {
   const text = readFileIfThere(`/proc/${pid}/stat`);
   if (text === undefined) return false;
   const fields = fieldsOf(text);
-  return fields.started === started && fields.state !== 'Z' && fields.state !== 'X';
+  // Its first thread may have ended before the others: then it is called a zombie, and goes on.
+  const ended = (fields.state === 'Z' && fields.threads <= 1) || fields.state === 'X';
+  return fields.started === started && !ended;
 }
 
 /** The name of the program, in brackets, may hold anything: what counts is behind its end. */
-function fieldsOf(stat: string): { readonly state: string; readonly started: bigint } {
+function fieldsOf(stat: string) {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return { state: fields[0] ?? '', started: BigInt(fields[19] ?? 0) };
+  return { state: fields[0] ?? '', threads: Number(fields[17]), started: BigInt(fields[19] ?? 0) };
 }
