@@ -49,7 +49,7 @@ export function planCgroup(
         );
   checkBase(host, cgroupsPath, writes);
   const v1 = v1Mounts(host, controllers).map((mount) =>
-    planV1(host, cgroupsPath, mount, controllers, writes),
+    planV1(host, cgroupsPath, mount, controllers, writes, which === 'all'),
   );
   return {
     before: [...(v2?.before ?? []), ...v1.flatMap((plan) => plan.before)],
@@ -171,6 +171,7 @@ function planV1(
   mount: HostPath,
   controllers: readonly string[],
   writes: readonly CgroupWrite[],
+  mayExist: boolean,
 ): Part {
   const names = controllers.filter((name) => host.v1[name]?.mount === mount);
   const controller = names.join(',');
@@ -189,6 +190,7 @@ function planV1(
         at: root,
         path: place.path,
         mode: 0o755,
+        ...(mayExist ? { tolerate: ['EEXIST'] } : {}),
         why: `In v1 each hierarchy has cgroups of its own: the container gets one for ${controller}.`,
       },
       openDirectory(cgroup, root, place.path, 'Its files, and the list of its processes.'),

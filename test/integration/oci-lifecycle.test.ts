@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import {
   existsSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -155,6 +156,18 @@ describe('run', () => {
       stderr: 'err\n',
     });
     expect(existsSync(join(oci.root, 'g1'))).toBe(false);
+  });
+
+  test('a cgroup that is frozen already is refused', () => {
+    const v2 = CGROUP_ROOTS.find((root) => existsSync(`${root}/cgroup.subtree_control`));
+    const cold = `${v2}/tsrun-cold`;
+    mkdirSync(cold);
+    writeFileSync(`${cold}/cgroup.freeze`, '1');
+    const bundle = oci.bundle({ args: ['true'], linux: { cgroupsPath: '/tsrun-cold' } });
+    const { code, stderr } = oci.run('run', '-b', bundle, 'r4');
+    rmdirSync(cold);
+    expect([code, stderr]).toEqual([1, expect.stringContaining("container's cgroup unexpectedly frozen")]);
+    expect(existsSync(join(oci.root, 'r4'))).toBe(false);
   });
 
   test('--keep leaves the cgroups too, until the container is deleted', () => {

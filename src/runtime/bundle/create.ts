@@ -1,6 +1,6 @@
 /** A bundle → a container on disk, and the plan that makes it. OCI runtime-spec, bundle.md and runtime.md, Create. */
 import { readFileSync, rmSync, statSync } from 'node:fs';
-import type { CgroupManager } from '../../cgroup/host.ts';
+import type { CgroupManager, ContainerCgroups } from '../../cgroup/host.ts';
 import { MANAGERS } from '../../cgroup/managers.ts';
 import type { Plan } from '../../kernel/ops.ts';
 import { type HostPath, hostPath } from '../../lib/brands.ts';
@@ -13,8 +13,10 @@ import { type BundleSpec, inBundle, parseRuntimeSpec } from '../../spec/runtime-
 import { readHostFacts } from '../host-facts.ts';
 import { type Detachment, type HostFacts, planContainer } from '../plan.ts';
 import type { PassedDescriptors } from './descriptors.ts';
+import { isPaused } from './freezer.ts';
 import { hookStates } from './hooks.ts';
 import { checkId, identityOf, reserve, userName, writeRecord } from './record.ts';
+import { processesOf } from './signal.ts';
 import { bundleWarnings } from './warnings.ts';
 
 export interface BundleOptions {
@@ -52,6 +54,8 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
   for (const warning of bundleWarnings(spec, host)) options.warn(warning);
   const seccomp = await compileFilter(spec, host);
   const netDevices = await planDevicesToMove(spec.linux);
+  const cgroups = MANAGERS[cgroupManager].cgroups(host.cgroup, cgroupsPath, resources, 'all');
+  checkCgroups(cgroups, options.warn);
   const dir = reserve(options.root, id);
   try {
     const record = { id, bundle, rootfs, spec: { ...spec, linux } };
@@ -63,7 +67,7 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
       },
       createdAtMs: Date.now(),
       owner: userName(process.getuid?.() ?? 0),
-      cgroups: MANAGERS[cgroupManager].cgroups(host.cgroup, cgroupsPath, resources, 'all'),
+      cgroups,
     });
     return planContainer(
       {
@@ -95,6 +99,18 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
     rmSync(dir, { recursive: true });
     throw error;
   }
+}
+
+/** Of cgroups that are there already: in a frozen one the first process would stand still before it is one. In runc's words. */
+function checkCgroups(cgroups: ContainerCgroups, warn: (message: string) => void): void {
+  if (isPaused(cgroups)) {
+    throw new TsrunError('FROZEN_CGROUP', "container's cgroup unexpectedly frozen", {
+      hint: 'thaw it first, or give the container another cgroupsPath',
+      exitCode: 1,
+    });
+  }
+  const count = processesOf(cgroups).length;
+  if (count > 0) warn(`container's cgroup is not empty: ${count} process(es) found`);
 }
 
 /** The configuration of a bundle, with absolute paths. */

@@ -193,3 +193,12 @@ test('the cpuset of v1 is given to each cgroup above that has none, and to no ot
     'cpuset-cgroup/cpuset.mems=0',
   ]);
 });
+
+test("a cgroup of v1 that is there already is used, where a container's others may have made it", () => {
+  const own = (which: 'all' | 'limited') =>
+    planCgroup(HYBRID, '/pod/x', { pids: { limit: 1 } }, which).before.filter(
+      (op) => op.op === 'mkdir' && op.at === 'pids-cgroups' && op.path === 'pod/x',
+    );
+  expect(own('all')).toMatchObject([{ tolerate: ['EEXIST'] }]);
+  expect(own('limited')).not.toMatchObject([{ tolerate: ['EEXIST'] }]);
+});
