@@ -7,7 +7,7 @@ import type { ContainerCgroups } from './host.ts';
 import { SYSTEM_BUS, stopScope } from './systemd.ts';
 
 const POLL_MS = 5;
-const POLL_LIMIT_MS = 1000;
+const POLL_LIMIT_MS = 10_000;
 
 export function removeCgroups({ v2, v1, scope }: ContainerCgroups): void {
   if (v2 !== undefined) ifThere(() => writeFileSync(`${v2}/cgroup.kill`, '1', { flag: 'r+' }));

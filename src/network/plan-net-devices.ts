@@ -44,6 +44,7 @@ export function readNetDevices(asked: NonNullable<LinuxSpec['netDevices']>): rea
   const target = { protocol: NETLINK_ROUTE };
   const links = readLinks(sendNetlink(target, [dumpLinks], 'list the interfaces of the host'));
   const addresses = readAddresses(sendNetlink(target, [dumpAddresses], 'list the addresses of the host'));
+  checkNames(Object.entries(asked).map(([name, { name: inside = name }]) => inside));
   return Object.entries(asked).map(([name, { name: inside = name }]) => {
     const link = links.find((one) => one.name === name);
     if (link === undefined)
@@ -73,6 +74,17 @@ export function readNetDevices(asked: NonNullable<LinuxSpec['netDevices']>): rea
       addresses: own.map(({ family, bytes, prefix }) => ({ address: addressOf(family, bytes), prefix })),
     };
   });
+}
+
+/** The kernel finds out only when an interface is in the container already, and it would be gone with it. */
+function checkNames(inside: readonly string[]): void {
+  const taken = inside.find((name, i) => name === 'lo' || inside.indexOf(name) !== i);
+  if (taken === undefined) return;
+  throw new TsrunError(
+    'NO_NET_DEVICE',
+    `Cannot call an interface ${JSON.stringify(taken)}: the container has another one of that name`,
+    { hint: 'give it another name in linux.netDevices' },
+  );
 }
 
 function addressOf(family: number, bytes: Buffer): Address {
