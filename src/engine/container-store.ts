@@ -9,7 +9,7 @@ import { type ContainerId, type HostPath, hostPath } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
 import { namesIn } from '../lib/files.ts';
 import { randomBytes } from '../lib/random.ts';
-import type { OwnedPath } from '../runtime/plan.ts';
+import type { OwnedPath } from '../runtime/plan-state.ts';
 import { ownMark } from '../runtime/process-mark.ts';
 import { stringifyExactJson } from '../spec/exact-json.ts';
 import { listNames, releaseName } from './container-names.ts';

@@ -23,7 +23,7 @@ import { type HostPath, hostPath } from '../../src/lib/brands.ts';
 import type { RootSource } from '../../src/mounts/plan-rootfs.ts';
 import type { JoinedProcesses } from '../../src/namespaces/plan-namespaces.ts';
 import type { NetworkInput } from '../../src/network/plan-network.ts';
-import type { StateFiles } from '../../src/runtime/plan.ts';
+import type { StateFiles } from '../../src/runtime/plan-state.ts';
 import type { MountSpec, NamespaceType, ProcessSpec, RuntimeSpec } from '../../src/spec/runtime.ts';
 import { SLOWNESS } from './under-test.ts';
 
