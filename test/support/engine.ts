@@ -9,17 +9,11 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, inject } from 'vitest';
-import {
-  cgroupView,
-  makeCgroups,
-  removeCgroups,
-  type TestCgroups,
-  thaw,
-} from '../../scripts/conformance/cgroups.ts';
+import { cgroupView, makeCgroups, removeCgroups, thaw } from '../../scripts/conformance/cgroups.ts';
 import { PATH } from '../../scripts/conformance/places.ts';
 import { initOf, killInit, startInView } from '../../scripts/conformance/run-test.ts';
 import { OCI_PROGRAM } from './under-test.ts';
@@ -30,6 +24,8 @@ export interface EngineOptions {
   environment(machine: Machine): Readonly<Record<string, string>>;
   /** Run on each machine before the first test: writes configuration, starts daemons, loads the image busybox. */
   readonly setUp: string;
+  /** Lines that its command prints or does not, as it happens. */
+  readonly chance?: RegExp;
 }
 
 export interface Machine {
@@ -55,11 +51,12 @@ const JOIN = `for file in /sys/fs/cgroup/*/cgroup.procs; do echo 0 >"$file"; don
 export function useEngine(options: EngineOptions): Engine {
   const machines: RunningMachine[] = [];
   beforeAll(async () => {
-    machines.push(...(await Promise.all([PEER, OURS].map((runtime) => startMachine(options, runtime)))));
+    for (const runtime of [PEER, OURS]) machines.push(await startMachine(options, runtime));
+    await Promise.all(machines.map(({ setUp }) => setUp()));
   });
   afterAll(async () => {
-    const left = await Promise.all(machines.map((machine) => machine.stop()));
-    expect(left.map(withoutIds)[1], 'the cgroups that the engine leaves').toBe(withoutIds(left[0] ?? ''));
+    const [peers = '', ours] = await Promise.all(machines.map(({ stop }) => stop()));
+    expect(ours, 'the cgroups that the engine leaves').toBe(peers);
   });
   return {
     say: async (script) => {
@@ -71,6 +68,7 @@ export function useEngine(options: EngineOptions): Engine {
 }
 
 interface RunningMachine {
+  setUp(): Promise<void>;
   /** What a script printed, made comparable. */
   run(script: string): Promise<string>;
   /** Ends the machine; the cgroups that were left. */
@@ -78,63 +76,52 @@ interface RunningMachine {
 }
 
 async function startMachine(
-  { name, environment, setUp }: EngineOptions,
+  { name, environment, setUp, chance }: EngineOptions,
   runtime: typeof PEER,
 ): Promise<RunningMachine> {
-  const directory = mkdtempSync(join(inject('testDirectory'), `${name}-`));
   const cgroups = makeCgroups(cgroupView(), `engine-${process.pid}-${runtime.runtime}`);
   const command = ['sh', '-c', 'echo ready; exec sleep infinity'];
   const started = startInView({ command, env: {} }, cgroups);
   const closed = once(started, 'close');
   await Promise.race([once(started.stdout, 'data'), closed]);
-  const init = initOf(started.pid ?? 0);
-  if (init === undefined) throw new Error(`no machine for ${name} with ${runtime.runtime}`);
+  const unshare = started.pid ?? 0;
+  const namespaces = ['--mount', '--net', '--ipc', '--uts', '--pid', '--cgroup'];
+  const enter = [`--target=${initOf(unshare)}`, ...namespaces, '--', 'sh', '-c', JOIN, 'sh'];
 
-  const machine: Machine = { directory, ...runtime };
+  const machine = { directory: mkdtempSync(join(inject('testDirectory'), `${name}-`)), ...runtime };
+  const { directory } = machine;
   const env = {
     ...{ PATH, HOME: directory, LANG: 'C.UTF-8', TMPDIR: '/run/test' },
     ...{ DIRECTORY: directory, RUNTIME: runtime.runtime, RUNTIME_PATH: runtime.runtimePath },
     ...environment(machine),
   };
-  mkdirSync(directory, { recursive: true });
-  const runAsIs = async (script: string) => {
-    const namespaces = ['--mount', '--net', '--ipc', '--uts', '--pid', '--cgroup'];
-    const child = spawn(
-      'nsenter',
-      [`--target=${init}`, ...namespaces, '--', 'sh', '-c', JOIN, 'sh', script],
-      {
-        env,
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
-    );
-    const output = await text(child.stdout);
-    return output;
-  };
-  const said = await runAsIs(`set -e; ${setUp}\necho well`);
-  if (!said.endsWith('well\n')) throw new Error(`${name} with ${runtime.runtime} did not start:\n${said}`);
+  const say = (script: string) =>
+    text(spawn('nsenter', [...enter, script], { env, stdio: ['ignore', 'pipe', 'inherit'] }).stdout);
   return {
-    run: async (script) => comparable(await runAsIs(script), machine),
+    setUp: async () => {
+      const said = await say(`set -e; ${setUp}\necho well`);
+      if (!said.endsWith('well\n'))
+        throw new Error(`${name} with ${runtime.runtime} did not start:\n${said}`);
+    },
+    run: async (script) => comparable(await say(script), machine, chance),
     stop: async () => {
-      await stopMachine(started.pid ?? 0, cgroups, closed);
+      killInit(unshare);
+      thaw(cgroups);
+      await closed;
       rmSync(directory, { recursive: true, force: true });
-      return (await removeCgroups(cgroups)).toSorted().join('\n');
+      return withoutIds((await removeCgroups(cgroups)).toSorted().join('\n'));
     },
   };
 }
 
-async function stopMachine(unshare: number, cgroups: TestCgroups, closed: Promise<unknown>): Promise<void> {
-  killInit(unshare);
-  thaw(cgroups);
-  await closed;
-}
-
 /** Both runtimes under the name of the peer; identifiers and times that are never twice the same by their kind. */
-function comparable(said: string, { runtime, runtimePath, directory }: Machine): string {
+function comparable(said: string, { runtime, runtimePath, directory }: Machine, chance = /^$/): string {
   const renamed = said
     .replaceAll('\r', '')
     .replaceAll(runtimePath, 'RUNTIME')
     .replaceAll(directory, 'DIRECTORY')
-    .replaceAll(runtime, PEER.runtime);
+    .replaceAll(runtime, PEER.runtime)
+    .replaceAll(/^.+\n/gm, (line) => (chance.test(line) ? '' : line));
   return withoutIds(renamed);
 }
 
