@@ -45,7 +45,8 @@ test('the messages and the commands by hand make the same rules', () => {
     console.log(list());`);
   expect(sent).toBe(typed);
   expect(sent).toContain('elements = { tcp . 8080 comment "container web" : 172.17.0.2 . 80 }');
-  expect(sent).toContain('::1 . udp . 53 comment "container web" : fd00::2 . 5353');
+  // A port of ::1 is passed on by a process.
+  expect(sent).not.toContain('::1 . udp');
 });
 
 test('nft takes its own list of the rules back', () => {
