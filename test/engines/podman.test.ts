@@ -91,6 +91,7 @@ describe('run', () => {
       podman run --rm --network none --userns auto:size=3000 busybox sh -c 'tr -s " " </proc/self/uid_map'; echo "status $?"
       umount /etc/subuid /etc/subgid`);
     expect(said).toContain(' 0 100000 5000\n0 0\n');
+    expect(said).toContain(' 0 2000000 3000\nstatus 0\n');
   });
 });
 
@@ -146,6 +147,7 @@ describe('a container that runs', () => {
       podman run --name again --network none --restart on-failure:2 busybox sh -c 'echo turn; exit 5'; echo "status $?"
       podman wait again; podman logs again; podman inspect again --format '{{.RestartCount}}'; podman rm again`);
     expect(said).toContain('exited 3\n');
+    expect(said).toMatch(/status 5\n5\nturn\nturn\nturn\n2\nagain\n$/);
   });
 
   test('healthcheck', async () => {
