@@ -2,7 +2,7 @@
 # npm run bench: tsrun beside its peers and beside the least that the machine allows, in one run. Ratios of
 # medians are what to read; absolute times drift with load. docs/performance.md keeps the results.
 #   scripts/bench.sh                 everything
-#   scripts/bench.sh start unpack    only these parts: start command version unpack network
+#   scripts/bench.sh start unpack    only these parts: start command version unpack network oci
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

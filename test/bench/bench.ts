@@ -5,6 +5,7 @@ import { cpus, loadavg, release } from 'node:os';
 import { join } from 'node:path';
 import { benchCommand, benchVersion } from './command.ts';
 import { benchNetwork } from './network.ts';
+import { benchOci } from './oci.ts';
 import { benchStart } from './start.ts';
 import { benchUnpack } from './unpack.ts';
 
@@ -13,6 +14,7 @@ const PARTS: Readonly<Record<string, (scratch: string) => void | Promise<void>>>
   version: benchVersion,
   unpack: benchUnpack,
   network: benchNetwork,
+  oci: benchOci,
   // Last: it changes this process's view of the cgroups, for crun's sake.
   start: benchStart,
 };

@@ -21,6 +21,14 @@ export interface Conditions {
   readonly env?: Readonly<Record<string, string>>;
   /** The cgroup.procs to write before each start; see timer.c. */
   readonly warm?: string;
+  /** A command that enters the namespaces to measure in. */
+  readonly enter?: readonly string[];
+}
+
+export interface Sample {
+  readonly milliseconds: number;
+  /** The most memory that the program, or one that it waited for, had at a time. */
+  readonly peakKib: number;
 }
 
 /** Runs all in turn, `rounds` times after one round to warm up; the median of each, in milliseconds, Infinity for one that hung. */
@@ -40,8 +48,18 @@ export function race(
 export function runInTurn(
   rounds: number,
   contestants: readonly Contestant[],
-  { env, warm }: Conditions,
+  conditions: Conditions,
 ): number[][] {
+  const rows = sampleInTurn(rounds, contestants, conditions);
+  return rows.map((row) => row.map(({ milliseconds }) => milliseconds));
+}
+
+/** One row a round, one column a contestant; Infinity for the time of what was over its limit. */
+export function sampleInTurn(
+  rounds: number,
+  contestants: readonly Contestant[],
+  { env, warm, enter = [] }: Conditions,
+): Sample[][] {
   const programs = contestants.flatMap(({ command, file, memoryBytes, limitSeconds }, index) => [
     ...(index === 0 ? [] : ['--']),
     ...(file === undefined ? [] : ['-f', file]),
@@ -49,18 +67,27 @@ export function runInTurn(
     ...(limitSeconds === undefined ? [] : ['-t', `${limitSeconds}`]),
     ...command,
   ]);
-  const output = execFileSync(
+  const [command = '', ...words] = [
+    ...enter,
     join(PROGRAMS, 'timer'),
-    [...(warm === undefined ? [] : ['-w', warm]), `${rounds}`, ...programs],
-    {
-      encoding: 'utf8',
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
+    ...(warm === undefined ? [] : ['-w', warm]),
+    '-r',
+    `${rounds}`,
+    ...programs,
+  ];
+  const output = execFileSync(command, words, {
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const lines = output.trim().split('\n');
-  const milliseconds = (ns: string) => (ns === 'late' ? Number.POSITIVE_INFINITY : Number(ns) / 1e6);
-  return lines.map((line) => line.split(' ').map(milliseconds));
+  return lines.map((line) => line.split(' ').map(parseSample));
+}
+
+function parseSample(text: string): Sample {
+  if (text === 'late') return { milliseconds: Number.POSITIVE_INFINITY, peakKib: Number.NaN };
+  const [nanoseconds, peakKib] = text.split('/');
+  return { milliseconds: Number(nanoseconds) / 1e6, peakKib: Number(peakKib) };
 }
 
 export function median(values: readonly number[]): number {

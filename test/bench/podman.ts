@@ -1,9 +1,9 @@
-/** podman as a peer: with crun, a store of its own, and the purely v1 view of the cgroups that crun accepts. */
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+/** podman as a peer: with crun and a store of its own, in the view of the cgroups that crun accepts. */
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { REPOSITORY } from './measure.ts';
+import { openV1View } from './v1-view.ts';
 
 /** podman has been seen to spin for minutes: whoever runs one of its commands ends it after this time. */
 export const PODMAN_LIMIT_SECONDS = 30;
@@ -18,20 +18,6 @@ export interface Podman extends Disposable {
   networkTimes(): { readonly setupMs: readonly number[]; readonly tearDownMs: readonly number[] };
   readonly timedEnv: Readonly<Record<string, string>>;
 }
-
-/** In a mount namespace of its own, which goes when it is disposed of. crun 1.8 refuses hybrid cgroups. */
-const PREPARE = `
-mount -t tmpfs run /run
-if [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
-  controllers=$(cd /sys/fs/cgroup && ls | grep -vx -e unified -e systemd)
-  mount -t tmpfs cgroup /sys/fs/cgroup
-  for name in $controllers; do
-    mkdir "/sys/fs/cgroup/$name" && mount -t cgroup -o "$name" cgroup "/sys/fs/cgroup/$name"
-  done
-fi
-echo ready
-exec cat
-`;
 
 export async function startPodman(scratch: string, images: readonly string[]): Promise<Podman> {
   const directory = join(scratch, 'podman');
@@ -48,12 +34,8 @@ export async function startPodman(scratch: string, images: readonly string[]): P
     writeConfig(directory, 'timed.conf', writeTimedHelper(directory, times), HELPERS),
   );
 
-  const holder = spawn('unshare', ['--mount', 'sh', '-ec', PREPARE], { stdio: ['pipe', 'pipe', 'inherit'] });
-  await once(holder.stdout, 'data');
-  const command = (...args: readonly string[]) => [
-    ...['nsenter', `--mount=/proc/${holder.pid}/ns/mnt`, 'podman'],
-    ...args,
-  ];
+  const view = await openV1View();
+  const command = (...args: readonly string[]) => [...view.enter, 'podman', ...args];
   const runNow = (...args: readonly string[]) => {
     const [program = '', ...words] = command(...args);
     execFileSync(program, words, {
@@ -79,7 +61,7 @@ export async function startPodman(scratch: string, images: readonly string[]): P
       try {
         runNow('system', 'reset', '--force');
       } finally {
-        holder.stdin.end();
+        view[Symbol.dispose]();
       }
     },
   };

@@ -1,8 +1,10 @@
-// timer [-w FILE] ROUNDS [-f FILE] [-m SIZE] [-t SECONDS] PROGRAM ARGUMENT... -- [OPTION...] PROGRAM ... -- ...
+// timer [-w FILE] [-r] ROUNDS [-f FILE] [-m SIZE] [-t SECONDS] PROGRAM ARGUMENT... -- [OPTION...] PROGRAM ... -- ...
 // Runs the programs in turn, ROUNDS times, and prints per round one line: the nanoseconds from before the
 // start to after the reaping of each. Interleaved, so that a change of the machine's load hits all alike; in C,
 // because starting a process from a large one costs milliseconds of its own. The programs' output goes to
 // /dev/null; one that does not end with status 0 ends the measurement.
+//   -r        in place of nanoseconds alone NANOSECONDS/KIB: the most memory that the program, or one that it waited for, had
+//             at a time (ru_maxrss, getrusage(2); what it was before an execve counts as well)
 //   -w FILE   before each start write 0 to FILE, the cgroup.procs that this process is in already. A move between
 //             cgroups waits for an RCU grace period, ten milliseconds on an idle machine, unless another move was
 //             just before: without this the second of two programs would profit from the first.
@@ -19,17 +21,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_PROGRAMS = 16, FILE_FD = 3, MEMORY_FD = 4 };
+enum { MAX_PROGRAMS = 32, FILE_FD = 3, MEMORY_FD = 4 };
 
 struct program {
   const char *file;
   long memory, limit;
   int late;
+  long peak_kib;
   char **argv;
 };
 
@@ -77,8 +81,10 @@ static uint64_t measure(struct program *p) {
   int status;
   p->late = p->limit > 0 && is_late(pid, p->limit);
   if (p->late) kill(-pid, SIGKILL);
-  if (waitpid(pid, &status, 0) < 0) err(2, "waitpid");
+  struct rusage usage;
+  if (wait4(pid, &status, 0, &usage) < 0) err(2, "wait4");
   uint64_t end = now_ns();
+  p->peak_kib = usage.ru_maxrss;
   if (status != 0 && !p->late) errx(2, "%s: ended with wait status 0x%x", p->argv[0], status);
   return end - start;
 }
@@ -110,6 +116,9 @@ int main(int argc, char **argv) {
     argc -= 2;
     argv += 2;
   }
+  int with_memory = argc > 2 && strcmp(argv[1], "-r") == 0;
+  argc -= with_memory;
+  argv += with_memory;
   if (argc < 3) errx(2, "usage: timer ROUNDS PROGRAM ARGUMENT... [-- PROGRAM ...]");
   int n = parse(argv + 2, programs);
   // Low descriptors are for the programs; output moves out of their way.
@@ -121,6 +130,7 @@ int main(int argc, char **argv) {
       uint64_t ns = programs[i].late ? 0 : measure(&programs[i]);
       if (programs[i].late) dprintf(out, "%slate", i == 0 ? "" : " ");
       else dprintf(out, "%s%llu", i == 0 ? "" : " ", (unsigned long long)ns);
+      if (with_memory && !programs[i].late) dprintf(out, "/%ld", programs[i].peak_kib);
     }
     dprintf(out, "\n");
   }
