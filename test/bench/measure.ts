@@ -27,7 +27,9 @@ export interface Conditions {
 
 export interface Sample {
   readonly milliseconds: number;
-  /** The most memory that the program, or one that it waited for, had at a time. */
+  /** Processor time of the program and of those that it waited for. */
+  readonly cpuMilliseconds: number;
+  /** The most memory that one of them had at a time. */
   readonly peakKib: number;
 }
 
@@ -85,9 +87,12 @@ export function sampleInTurn(
 }
 
 function parseSample(text: string): Sample {
-  if (text === 'late') return { milliseconds: Number.POSITIVE_INFINITY, peakKib: Number.NaN };
-  const [nanoseconds, peakKib] = text.split('/');
-  return { milliseconds: Number(nanoseconds) / 1e6, peakKib: Number(peakKib) };
+  if (text === 'late')
+    return { milliseconds: Number.POSITIVE_INFINITY, cpuMilliseconds: Number.NaN, peakKib: Number.NaN };
+  const [nanoseconds, cpuMicroseconds, peakKib] = text.split('/').map(Number);
+  if (nanoseconds === undefined || cpuMicroseconds === undefined || peakKib === undefined)
+    throw new Error(`timer printed ${text}`);
+  return { milliseconds: nanoseconds / 1e6, cpuMilliseconds: cpuMicroseconds / 1e3, peakKib };
 }
 
 export function median(values: readonly number[]): number {

@@ -16,9 +16,10 @@ const PARALLEL_ROUNDS = 3;
 const CONTAINERS = 100;
 
 const RUNTIMES = {
-  'tsrun-oci': join(REPOSITORY, 'dist/bin/tsrun-oci'),
-  runc: 'runc',
-  crun: 'crun',
+  'tsrun-oci': [join(REPOSITORY, 'dist/bin/tsrun-oci')],
+  // It warns at each try to remove a cgroup; errors are on standard error all the same.
+  runc: ['runc', '--log', '/dev/null'],
+  crun: ['crun'],
 } as const;
 type Name = keyof typeof RUNTIMES;
 const NAMES = Object.keys(RUNTIMES) as Name[];
@@ -76,22 +77,32 @@ function measureLife(directory: string, enter: readonly string[]): Life {
 }
 
 function printLife(life: Life): void {
-  const times = (name: Name, ...steps: Step[]) =>
+  /** The median of what the steps came to in each round. */
+  const medianOf = (name: Name, figure: (sample: Sample) => number, ...steps: Step[]) =>
     median(
       life[name].create.map((_, round) =>
-        steps.reduce((sum, step) => sum + (life[name][step][round]?.milliseconds ?? Number.NaN), 0),
+        steps
+          .flatMap((step) => life[name][step][round] ?? [])
+          .reduce((sum, sample) => sum + figure(sample), 0),
       ),
     );
-  printRatios('OCI runtimes, median ms', [
-    ['create + start + delete', (name) => times(name, 'create', 'start', 'delete')],
-    ...STEP_NAMES.map((step) => [step, (name: Name) => times(name, step)] as const),
-  ]);
+  const rows = (figure: (sample: Sample) => number) =>
+    STEP_NAMES.map((step) => [step, (name: Name) => medianOf(name, figure, step)] as const);
+  const withWhole = (figure: (sample: Sample) => number) => [
+    ['create + start + delete', (name: Name) => medianOf(name, figure, 'create', 'start', 'delete')] as const,
+    ...rows(figure),
+  ];
   printRatios(
-    'Peak memory, median MiB',
-    STEP_NAMES.map((step) => [
-      step,
-      (name: Name) => median(life[name][step].map(({ peakKib }) => peakKib)) / 1024,
-    ]),
+    'OCI runtimes, elapsed, median ms',
+    withWhole(({ milliseconds }) => milliseconds),
+  );
+  printRatios(
+    'OCI runtimes, processor time, median ms',
+    withWhole(({ cpuMilliseconds }) => cpuMilliseconds),
+  );
+  printRatios(
+    'OCI runtimes, peak memory, median MiB',
+    rows(({ peakKib }) => peakKib / 1024),
   );
 }
 
@@ -165,7 +176,7 @@ function root(directory: string, name: Name): string {
 }
 
 function runtime(directory: string, name: Name): readonly string[] {
-  return [RUNTIMES[name], '--root', root(directory, name)];
+  return [...RUNTIMES[name], '--root', root(directory, name)];
 }
 
 function removeAll(directory: string, name: Name, enter: readonly string[]): void {

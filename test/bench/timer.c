@@ -3,8 +3,8 @@
 // start to after the reaping of each. Interleaved, so that a change of the machine's load hits all alike; in C,
 // because starting a process from a large one costs milliseconds of its own. The programs' output goes to
 // /dev/null; one that does not end with status 0 ends the measurement.
-//   -r        in place of nanoseconds alone NANOSECONDS/KIB: the most memory that the program, or one that it waited for, had
-//             at a time (ru_maxrss, getrusage(2); what it was before an execve counts as well)
+//   -r        in place of nanoseconds alone NANOSECONDS/MICROSECONDS/KIB: the processor time of the program and of those it waited
+//             for, and the most memory that one of them had at a time (ru_maxrss, getrusage(2); what it was before an execve counts)
 //   -w FILE   before each start write 0 to FILE, the cgroup.procs that this process is in already. A move between
 //             cgroups waits for an RCU grace period, ten milliseconds on an idle machine, unless another move was
 //             just before: without this the second of two programs would profit from the first.
@@ -33,7 +33,7 @@ struct program {
   const char *file;
   long memory, limit;
   int late;
-  long peak_kib;
+  struct rusage usage;
   char **argv;
 };
 
@@ -63,6 +63,10 @@ static int is_late(pid_t pid, long seconds) {
   return n == 0;
 }
 
+static long microseconds(struct timeval t) {
+  return (long)t.tv_sec * 1000000 + (long)t.tv_usec;
+}
+
 static uint64_t measure(struct program *p) {
   if (p->file != NULL) place(open(p->file, O_RDONLY), FILE_FD);
   if (p->memory > 0) {
@@ -81,10 +85,8 @@ static uint64_t measure(struct program *p) {
   int status;
   p->late = p->limit > 0 && is_late(pid, p->limit);
   if (p->late) kill(-pid, SIGKILL);
-  struct rusage usage;
-  if (wait4(pid, &status, 0, &usage) < 0) err(2, "wait4");
+  if (wait4(pid, &status, 0, &p->usage) < 0) err(2, "wait4");
   uint64_t end = now_ns();
-  p->peak_kib = usage.ru_maxrss;
   if (status != 0 && !p->late) errx(2, "%s: ended with wait status 0x%x", p->argv[0], status);
   return end - start;
 }
@@ -116,9 +118,9 @@ int main(int argc, char **argv) {
     argc -= 2;
     argv += 2;
   }
-  int with_memory = argc > 2 && strcmp(argv[1], "-r") == 0;
-  argc -= with_memory;
-  argv += with_memory;
+  int with_usage = argc > 2 && strcmp(argv[1], "-r") == 0;
+  argc -= with_usage;
+  argv += with_usage;
   if (argc < 3) errx(2, "usage: timer ROUNDS PROGRAM ARGUMENT... [-- PROGRAM ...]");
   int n = parse(argv + 2, programs);
   // Low descriptors are for the programs; output moves out of their way.
@@ -130,7 +132,9 @@ int main(int argc, char **argv) {
       uint64_t ns = programs[i].late ? 0 : measure(&programs[i]);
       if (programs[i].late) dprintf(out, "%slate", i == 0 ? "" : " ");
       else dprintf(out, "%s%llu", i == 0 ? "" : " ", (unsigned long long)ns);
-      if (with_memory && !programs[i].late) dprintf(out, "/%ld", programs[i].peak_kib);
+      const struct rusage *u = &programs[i].usage;
+      if (with_usage && !programs[i].late)
+        dprintf(out, "/%ld/%ld", microseconds(u->ru_utime) + microseconds(u->ru_stime), u->ru_maxrss);
     }
     dprintf(out, "\n");
   }
