@@ -43,6 +43,7 @@ write_cache_of_oci() {
   cp "$(command -v busybox)" "$bundle/rootfs/bin/sh"
   dist/bin/tsrun-oci spec --bundle "$bundle"
   sed -i 's/"terminal": true/"terminal": false/' "$bundle/config.json"
+  "$node" --disable-warning=ExperimentalWarning scripts/add-seccomp.ts "$bundle/config.json"
   { oci create --bundle "$bundle" $id && oci state $id && oci kill $id CONT && oci exec $id sh -c true && oci start $id; } || status=$?
   oci delete --force $id
   rm -rf "$bundle"
