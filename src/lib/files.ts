@@ -15,11 +15,14 @@ export function namesIn(directory: string): string[] {
   return ifThere(() => readdirSync(directory)) ?? [];
 }
 
+/** A process may end, and a cgroup be removed, between the opening of one of its files and the reading: ESRCH, and ENODEV. */
+const NOT_THERE = ['ENOENT', 'ESRCH', 'ENODEV'];
+
 function ifThere<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
+    if (NOT_THERE.includes(errnoOf(error) ?? '')) return undefined;
     throw error;
   }
 }
