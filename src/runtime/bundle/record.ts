@@ -2,7 +2,7 @@
  * Containers that were made from bundles, as `tsrun-oci` keeps them: a directory each, below a root that engines choose. What is
  * in it is written once; what became of the container is read from the kernel.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { ContainerCgroups } from '../../cgroup/host.ts';
 import { type HostPath, hostPath } from '../../lib/brands.ts';
 import { errnoOf, TsrunError } from '../../lib/errors.ts';
@@ -72,8 +72,11 @@ export function reserve(root: HostPath, id: string): HostPath {
   return dir;
 }
 
+/** The record is there whole or not at all: others read it at any time, and this process may be killed at any. */
 export function writeRecord(dir: HostPath, record: Omit<BundleRecord, 'maker'>): void {
-  writeFileSync(`${dir}/${RECORD}`, stringifyExactJson({ ...record, maker: ownMark() }), { mode: 0o600 });
+  const unfinished = `${dir}/${RECORD}.new`;
+  writeFileSync(unfinished, stringifyExactJson({ ...record, maker: ownMark() }), { mode: 0o600 });
+  renameSync(unfinished, `${dir}/${RECORD}`);
 }
 
 /** Throws when there is no such container. */
