@@ -2,15 +2,11 @@
  * Root file systems and configurations that try to reach the host through the executor. After each, a directory of the
  * host and the programs of tsrun are what they were: content, mode, owner, links, times.
  */
-import { createHash } from 'node:crypto';
 import {
   closeSync,
   constants,
-  lstatSync,
   mkdirSync,
   openSync,
-  readdirSync,
-  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -28,6 +24,7 @@ import {
   STANDARD_NAMESPACES,
   useBundles,
 } from '../support/bundle.ts';
+import { fingerprint } from '../support/sentinel.ts';
 import { NATIVE_DIRECTORY } from '../support/under-test.ts';
 
 const bundles = useBundles();
@@ -41,24 +38,8 @@ mkdirSync(join(victim, 'sub'), { recursive: true });
 writeFileSync(join(victim, 'file'), 'precious\n');
 writeFileSync(join(victim, 'null'), 'precious too\n');
 
-function fingerprint(path: string): string {
-  const s = lstatSync(path, { bigint: true });
-  const content = s.isFile() ? createHash('sha256').update(readFileSync(path)).digest('hex') : '';
-  const own = `${path} ${s.mode} ${s.uid}:${s.gid} ${s.nlink} ${s.size} ${s.mtimeNs} ${content}\n`;
-  return (
-    own +
-    (s.isDirectory()
-      ? readdirSync(path)
-          .sort()
-          .map((name) => fingerprint(join(path, name)))
-          .join('')
-      : '')
-  );
-}
 const everything = () =>
-  [victim, join(NATIVE_DIRECTORY, 'tsrun-exec'), join(NATIVE_DIRECTORY, 'libtsrun.so')]
-    .map(fingerprint)
-    .join('');
+  fingerprint(victim, join(NATIVE_DIRECTORY, 'tsrun-exec'), join(NATIVE_DIRECTORY, 'libtsrun.so'));
 
 let before = '';
 beforeEach(() => {

@@ -6,7 +6,7 @@
  *     oci.ok('create', '-b', bundle, 'c1');
  */
 import { execFileSync, type StdioOptions, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, inject } from 'vitest';
 import { OCI_PROGRAM, SLOWNESS } from './under-test.ts';
@@ -40,6 +40,8 @@ export interface Oci {
   ok(...args: string[]): string;
   /** Makes a bundle, and returns its directory. */
   bundle(changes: BundleChanges): string;
+  /** Makes another root file system, and returns its directory. */
+  rootfs(): string;
   status(id: string): string;
   pid(id: string): number;
 }
@@ -105,6 +107,12 @@ export function useOci(): Oci {
     runWith,
     ok,
     bundle: (changes) => makeBundle(mkdtempSync(join(scratch, 'bundle-')), rootfs, changes),
+    rootfs: () => {
+      const directory = mkdtempSync(join(scratch, 'rootfs-'));
+      chmodSync(directory, 0o755); // the container's user may enter it
+      makeRootfs(directory);
+      return directory;
+    },
     status: (id) => state(id).status,
     pid: (id) => state(id).pid,
   };
