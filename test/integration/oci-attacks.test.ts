@@ -218,10 +218,9 @@ test(
     const turning = (async () => {
       while (turns) {
         renameSync(place, aside);
-        linkTo(victim, place);
+        putInPlace(place, () => symlinkSync(victim, place));
         await setImmediate();
-        rmSync(place, { recursive: true });
-        renameSync(aside, place);
+        putInPlace(place, () => renameSync(aside, place));
         await setImmediate();
       }
     })();
@@ -434,15 +433,15 @@ describe('signs that separate', () => {
   });
 });
 
-/** The start of a container may have made a directory there meanwhile. */
-function linkTo(target: string, path: string): void {
+/** Removes what is there first, again and again: the start of a container may have made a directory there meanwhile. */
+function putInPlace(path: string, put: () => void): void {
   for (;;) {
     rmSync(path, { recursive: true, force: true });
     try {
-      symlinkSync(target, path);
+      put();
       return;
     } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error;
+      if (!['EEXIST', 'ENOTEMPTY'].includes(errnoOf(error) ?? '')) throw error;
     }
   }
 }

@@ -55,9 +55,10 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
   const seccomp = await compileFilter(spec, host);
   const netDevices = await planDevicesToMove(spec.linux);
   const cgroups = MANAGERS[cgroupManager].cgroups(host.cgroup, cgroupsPath, resources, 'all');
-  checkCgroups(cgroups, options.warn);
   const dir = reserve(options.root, id);
   try {
+    // Not before: the cgroups of an id that is in use are those of its container.
+    checkCgroups(cgroups, options.warn);
     const record = { id, bundle, rootfs, spec: { ...spec, linux } };
     writeRecord(dir, {
       ...record,
