@@ -1,5 +1,6 @@
 /** The life of a container under `tsrun-oci`, as an engine steers it. */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -399,9 +400,10 @@ test('killed at any moment, create leaves nothing once the container is deleted'
       ['--root', oci.root, 'create', '-b', oci.bundle({ args: ['sleep', '100'] }), id],
       { stdio: 'ignore' },
     );
+    const closed = once(child, 'close'); // it may have ended before it is killed
     await setTimeout(20 + Math.random() * 150);
     child.kill('SIGKILL');
-    await new Promise((resolve) => child.once('close', resolve));
+    await closed;
     oci.ok('delete', '-f', id);
     expect(existsSync(join(oci.root, id))).toBe(false);
   }
