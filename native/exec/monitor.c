@@ -182,8 +182,8 @@ void monitor_serve(struct run *r) {
   sigset_t set;
   forwarded(&set);
   int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  /* It has its size already; SIGWINCH was blocked before that was read, so a later change is waiting. */
   terminal_start(&t, r);
-  terminal_resize(&t);
   serve(r, signals, &t);
   int status = EXIT_UNKNOWN;
   while (waitpid(r->child, &status, __WALL) < 0 && errno == EINTR) continue;

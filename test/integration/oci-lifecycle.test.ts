@@ -407,4 +407,4 @@ test('killed at any moment, create leaves nothing once the container is deleted'
     oci.ok('delete', '-f', id);
     expect(existsSync(join(oci.root, id))).toBe(false);
   }
-});
+}, 120_000);
