@@ -73,15 +73,16 @@ describe('a container on the default network', () => {
     await up('true', '--name', 'other');
     const { Networks } = (await inspect('other')).NetworkSettings;
     const [v4, v6] = bridge().subnets;
-    for (const address of [
+    const addresses = [
       Networks.bridge?.IPAddress,
       Networks.bridge?.GlobalIPv6Address,
       v4?.gateway,
       v6?.gateway,
-    ])
-      expect(await inside(`ping -c 1 -W 1 ${address} | grep received`)).toContain(
-        '1 packets received, 0% packet loss',
-      );
+    ];
+    const pings = `for address in ${addresses.join(' ')}; do ping -c 1 -W 1 $address | grep received; done`;
+    expect(await inside(pings)).toBe(
+      '1 packets transmitted, 1 packets received, 0% packet loss\n'.repeat(addresses.length),
+    );
   });
 
   test('is reached by the host', async () => {
