@@ -6,7 +6,7 @@ import { realDoor } from '../kernel/real-door.ts';
 import { setLinkUp } from '../kernel/rtnetlink.ts';
 import { TsrunError } from '../lib/errors.ts';
 import { readFileIfThere } from '../lib/files.ts';
-import { addressMessage, cableMessage, waysOut } from '../network/cable.ts';
+import { addressMessage, cableMessage, forwardingMessages, waysOut } from '../network/cable.ts';
 import type { Endpoint, EndpointOptions } from '../network/endpoint.ts';
 import { readIpv6Host } from '../network/ipv6-host.ts';
 import { parseLease } from '../network/lease-format.ts';
@@ -145,7 +145,8 @@ function freeNumber(endpoints: readonly Endpoint[]): number {
 function plugIn(endpoint: Endpoint, netns: string): void {
   const { inside, addresses } = endpoint;
   const tried = `make the cable between ${endpoint.network.bridge} and ${inside}`;
-  sendNetlink({ protocol: NETLINK_ROUTE, file: netns }, [cableMessage(endpoint, 'netns')], tried);
+  const messages = [cableMessage(endpoint, 'netns'), ...forwardingMessages(endpoint)];
+  sendNetlink({ protocol: NETLINK_ROUTE, file: netns }, messages, tried);
   sendNetlink(
     { protocol: NETLINK_ROUTE, netns },
     [...addresses.map((address) => addressMessage(endpoint, address)), setLinkUp(inside)],

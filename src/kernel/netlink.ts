@@ -10,6 +10,7 @@ export const NETLINK_NETFILTER = 12;
 export const NLM_F_REQUEST = 0x1;
 export const NLM_F_ACK = 0x4;
 /** Only make what is not there: EEXIST otherwise. */
+export const NLM_F_REPLACE = 0x100;
 export const NLM_F_EXCL = 0x200;
 export const NLM_F_CREATE = 0x400;
 export const NLM_F_APPEND = 0x800;

@@ -9,6 +9,7 @@ import {
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_EXCL,
+  NLM_F_REPLACE,
 } from './netlink.ts';
 import type { FdName } from './ops.ts';
 
@@ -20,6 +21,7 @@ const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
+const RTM_NEWNEIGH = 28;
 
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
@@ -33,12 +35,14 @@ const IFLA_INFO_DATA = 2;
 const IFLA_INFO_SLAVE_KIND = 4;
 const IFLA_INFO_SLAVE_DATA = 5;
 const IFLA_BRPORT_MODE = 4;
+const IFLA_BRPORT_LEARNING = 8;
 const VETH_INFO_PEER = 1;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const RTA_DST = 1;
 const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
+const NDA_LLADDR = 2;
 
 const IFF_UP = 1;
 /** Duplicate address detection would keep the address from being used for a second; the pool knows it is free. */
@@ -48,6 +52,10 @@ const RTPROT_BOOT = 3;
 const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
 const RTN_UNICAST = 1;
+const AF_BRIDGE = 7;
+const NUD_REACHABLE = 0x02;
+const NUD_NOARP = 0x40;
+const NTF_MASTER = 0x04;
 
 /** An address as the kernel takes it, and as people write it. */
 export interface Address {
@@ -163,6 +171,16 @@ export function moveLink(
 /** A frame may leave the bridge by the port that it came from. */
 export function setHairpin(name: string): NetlinkMessage {
   const mode: Attribute = { name: 'IFLA_BRPORT_MODE', type: IFLA_BRPORT_MODE, value: { u8: 1 } };
+  return setBridgePort(name, mode, ['hairpin', 'on']);
+}
+
+/** The bridge does not conclude from frames that come by this port who is behind it. */
+export function stopLearning(name: string): NetlinkMessage {
+  const learning: Attribute = { name: 'IFLA_BRPORT_LEARNING', type: IFLA_BRPORT_LEARNING, value: { u8: 0 } };
+  return setBridgePort(name, learning, ['learning', 'off']);
+}
+
+function setBridgePort(name: string, setting: Attribute, words: readonly string[]): NetlinkMessage {
   return {
     name: 'RTM_NEWLINK',
     type: RTM_NEWLINK,
@@ -176,12 +194,32 @@ export function setHairpin(name: string): NetlinkMessage {
         value: {
           nested: [
             { name: 'IFLA_INFO_SLAVE_KIND', type: IFLA_INFO_SLAVE_KIND, value: { text: 'bridge' } },
-            { name: 'IFLA_INFO_SLAVE_DATA', type: IFLA_INFO_SLAVE_DATA, value: { nested: [mode] } },
+            { name: 'IFLA_INFO_SLAVE_DATA', type: IFLA_INFO_SLAVE_DATA, value: { nested: [setting] } },
           ],
         },
       },
     ],
-    byHand: ['ip', 'link', 'set', 'dev', name, 'type', 'bridge_slave', 'hairpin', 'on'],
+    byHand: ['ip', 'link', 'set', 'dev', name, 'type', 'bridge_slave', ...words],
+  };
+}
+
+/** Frames for `mac` leave the bridge by this port, and by no other. In place of what the bridge had learnt. bridge(8), fdb. */
+export function newForwarding(
+  mac: MacAddress,
+  { name, index }: { readonly name: string; readonly index: number },
+): NetlinkMessage {
+  const header = Buffer.alloc(12);
+  header.writeUInt8(AF_BRIDGE, 0);
+  header.writeInt32LE(index, 4);
+  header.writeUInt16LE(NUD_NOARP + NUD_REACHABLE, 8);
+  header.writeUInt8(NTF_MASTER, 10);
+  return {
+    name: 'RTM_NEWNEIGH',
+    type: RTM_NEWNEIGH,
+    flags: NLM_F_ACK + NLM_F_CREATE + NLM_F_REPLACE,
+    header,
+    attributes: [{ name: 'NDA_LLADDR', type: NDA_LLADDR, value: { bytes: mac.bytes } }],
+    byHand: ['bridge', 'fdb', 'replace', mac.text, 'dev', name, 'master', 'static'],
   };
 }
 

@@ -1,7 +1,7 @@
 /** A container's place on a network as netlink messages: for its plan, and for one that joins a network while it runs. */
 import type { NetlinkMessage } from '../kernel/netlink.ts';
 import type { FdName } from '../kernel/ops.ts';
-import { newAddress, newRoute, newVeth } from '../kernel/rtnetlink.ts';
+import { newAddress, newForwarding, newRoute, newVeth, stopLearning } from '../kernel/rtnetlink.ts';
 import { toMac } from './bridge.ts';
 import { bridgeIndex, type Endpoint, type EndpointAddress, insideIndex } from './endpoint.ts';
 import { knownAddress, toAddress } from './ip-address.ts';
@@ -13,6 +13,15 @@ export function cableMessage({ network, inside, outside, mac }: Endpoint, netns:
     { ...outside, mtu, master: bridgeIndex(network), masterName: bridge },
     { ...insideLink({ inside }), mtu, mac: toMac(mac), netns },
   );
+}
+
+/**
+ * Tells the bridge who is behind the cable. An address is given again as soon as a container has ended, and its MAC address with it,
+ * while the kernel may still be taking the old namespace down, and that one speak: were the bridge to learn from it, frames for the new
+ * container would go there.
+ */
+export function forwardingMessages({ outside, mac }: Endpoint): readonly NetlinkMessage[] {
+  return [stopLearning(outside.name), newForwarding(toMac(mac), outside)];
 }
 
 /** The end inside. Its number is the one in its name: eth0, eth1 … */

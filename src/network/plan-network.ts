@@ -5,7 +5,7 @@ import type { FdName, Op, Tolerable } from '../kernel/ops.ts';
 import { deleteAddress, setLinkUp } from '../kernel/rtnetlink.ts';
 import type { HostPath } from '../lib/brands.ts';
 import { bridgeAddressMessage, bridgeMessage, bridgeSysctls } from './bridge.ts';
-import { addressMessage, cableMessage, insideLink, waysOut } from './cable.ts';
+import { addressMessage, cableMessage, forwardingMessages, insideLink, waysOut } from './cable.ts';
 import type { Endpoint } from './endpoint.ts';
 import { knownAddress, toAddress } from './ip-address.ts';
 import type { Ipv6Host } from './ipv6-host.ts';
@@ -63,7 +63,7 @@ function planLinks({ endpoints, records, leases, dns }: NetworkInput, ipv6: Ipv6
         resolve: 0,
         why: 'The network namespace that the clone has made.',
       },
-      ...endpoints.map(planCable),
+      ...endpoints.flatMap(planCable),
       socket(
         'rtnetlink-inside',
         'container-network',
@@ -140,13 +140,23 @@ function planForwarding(endpoints: readonly Endpoint[], ipv6: Ipv6Host): readonl
   ];
 }
 
-function planCable(endpoint: Endpoint): Op {
-  return change(
-    'rtnetlink',
-    `the cable between ${endpoint.network.bridge} and ${endpoint.inside}`,
-    cableMessage(endpoint, 'container-network'),
-    'Two interfaces that are the ends of one cable: one is plugged into the bridge, the other is born inside. When one goes, the other does too, so the end of the namespace takes both.',
-  );
+function planCable(endpoint: Endpoint): readonly Op[] {
+  const { network, inside, outside } = endpoint;
+  return [
+    change(
+      'rtnetlink',
+      `the cable between ${network.bridge} and ${inside}`,
+      cableMessage(endpoint, 'container-network'),
+      'Two interfaces that are the ends of one cable: one is plugged into the bridge, the other is born inside. When one goes, the other does too, so the end of the namespace takes both.',
+    ),
+    {
+      op: 'netlink',
+      socket: 'rtnetlink',
+      what: `the way to ${inside} through ${outside.name}`,
+      request: forwardingMessages(endpoint),
+      why: 'The bridge is told who is behind the cable, and does not learn it from frames: one that had the address before, and is not quite gone, could still send some.',
+    },
+  ];
 }
 
 function planInside(endpoint: Endpoint): readonly Op[] {

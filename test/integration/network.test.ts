@@ -85,6 +85,27 @@ describe('a container on the default network', () => {
     );
   });
 
+  test('gets the frames that are for it, whoever claims its address', async () => {
+    await up('true', '--name', 'known');
+    const { Networks } = (await inspect('known')).NetworkSettings;
+    const mac = Networks.bridge?.MacAddress;
+    const ways = async () => {
+      const { stdout } = await promisify(execFile)('bridge', ['-j', 'fdb', 'show', 'br', bridge().bridge]);
+      const all = JSON.parse(stdout) as readonly {
+        mac: string;
+        ifname: string;
+        state: string;
+        master?: string;
+      }[];
+      return all.filter((way) => way.mac === mac && way.master !== undefined);
+    };
+    const before = await ways();
+    expect(before).toEqual([expect.objectContaining({ state: 'static' })]);
+    const script = `ip link set eth0 address ${mac}; ping -c 1 -W 1 ${bridge().subnets[0]?.gateway}; true`;
+    await inside(script, '--cap-add', 'NET_ADMIN');
+    expect(await ways()).toEqual(before);
+  });
+
   test('is reached by the host', async () => {
     await up('true', '--name', 'reached');
     const { IPAddress } = (await inspect('reached')).NetworkSettings;
