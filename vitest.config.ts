@@ -8,7 +8,15 @@ import { SLOWNESS } from './test/support/under-test.ts';
 const node = ['--disable-warning=ExperimentalWarning'];
 
 function plainSuite(name: string) {
-  return { test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const, execArgv: node } };
+  return {
+    test: {
+      name,
+      include: [`test/${name}/**/*.test.ts`],
+      pool: 'forks' as const,
+      execArgv: node,
+      globalSetup: ['test/support/own-tmpdir.ts'],
+    },
+  };
 }
 
 function containerSuite(name: string) {

@@ -3,10 +3,11 @@
  * programs a terminal, and the program that runs a plan; removes the directory at the end.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statfsSync, symlinkSync } from 'node:fs';
+import { rmSync, statfsSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
 import type { TestProject } from 'vitest/node';
+import { makeRunDirectory, removeAbandonedRuns } from './abandoned-runs.ts';
 import { INSTALLED, NATIVE_DIRECTORY } from './under-test.ts';
 
 declare module 'vitest' {
@@ -26,7 +27,10 @@ const OVERLAYFS_SUPER_MAGIC = 0x794c7630;
 const PLAN_RUNNER = join(import.meta.dirname, 'run-plan.ts');
 
 export default async function prepare(project: TestProject): Promise<() => void> {
-  const testDirectory = mkdtempSync(join(placeForDataRoots(), 'tsrun-test-'));
+  const place = placeForDataRoots();
+  for (const name of removeAbandonedRuns(place))
+    console.warn(`${place}/${name}: a run that was killed left it`);
+  const testDirectory = makeRunDirectory(place);
   project.provide('testDirectory', testDirectory);
   project.provide('ptyProgram', buildProgram(testDirectory, 'pty', '-lutil'));
   project.provide('seccompAgent', buildProgram(testDirectory, 'seccomp-agent'));

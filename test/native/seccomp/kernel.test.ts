@@ -1,9 +1,9 @@
 /** The default profile, loaded into the running kernel: what a program in a container meets. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DEFAULT_CAPABILITIES } from '../../../src/security/capabilities.ts';
 import { compileSeccomp } from '../../../src/security/seccomp-compile.ts';
 import { defaultSeccomp } from '../../../src/security/seccomp-default.ts';
@@ -14,11 +14,12 @@ import { buildC } from './libseccomp.ts';
 const HOST: HostArch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
 const { EPERM, ENOSYS } = constants.errno;
 
+let folder: string;
 let enforce: string;
 let filter: string;
 let flags: number;
 beforeAll(() => {
-  const folder = mkdtempSync(join(tmpdir(), 'tsrun-seccomp-'));
+  folder = mkdtempSync(join(tmpdir(), 'tsrun-seccomp-'));
   enforce = join(folder, 'enforce');
   filter = join(folder, 'filter');
   buildC('enforce.c', enforce);
@@ -26,6 +27,7 @@ beforeAll(() => {
   writeFileSync(filter, compiled.program);
   flags = compiled.flags;
 });
+afterAll(() => rmSync(folder, { recursive: true }));
 
 // Each call would end otherwise for root without the filter: with EFAULT, EBADF or success.
 test.each([

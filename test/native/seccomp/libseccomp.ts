@@ -1,8 +1,8 @@
 /** libseccomp as the reference: a C program built by the test, fed as runc feeds the library. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { HostArch } from '../../../src/spec/docker-seccomp.ts';
 import type { LinuxSeccomp, SeccompAction, SeccompArg, SeccompOperator } from '../../../src/spec/seccomp.ts';
@@ -47,6 +47,10 @@ export class Libseccomp {
   constructor() {
     this.program = join(mkdtempSync(join(tmpdir(), 'tsrun-seccomp-')), 'reference');
     buildC('reference.c', this.program, ['-lseccomp']);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(dirname(this.program), { recursive: true });
   }
 
   /** The library's numbers: negative for calls the architecture lacks, undefined for names it does not know. */

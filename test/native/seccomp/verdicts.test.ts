@@ -1,5 +1,5 @@
 /** Our compiler and libseccomp give the same verdicts; every exception is named here and in docs/decisions. */
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CAPABILITIES, DEFAULT_CAPABILITIES } from '../../../src/security/capabilities.ts';
 import { compileSeccomp } from '../../../src/security/seccomp-compile.ts';
 import { defaultSeccomp } from '../../../src/security/seccomp-default.ts';
@@ -35,6 +35,7 @@ let library: Libseccomp;
 beforeAll(() => {
   library = new Libseccomp();
 });
+afterAll(() => library[Symbol.dispose]());
 
 describe.each(Object.keys(ARCH_TOKENS) as ReferenceArch[])('the numbers of %s', (arch) => {
   test('are those of libseccomp, for every name that both know', () => {
