@@ -27,15 +27,15 @@ main() {
   rm -rf "$results"
   mkdir -p "$results"
   local suite status=0
-  # The emulated machine keeps about one processor busy, and the suites here about another: they run side by side.
+  # An emulated machine keeps about one processor busy, and the suites here about another: they run side by side.
   case " ${suites[*]} " in
     *' vm '*) run_machines inside-vm & machines=$! ;;
     *' vm-all '*) run_machines inside-vm-all & machines=$! ;;
   esac
   for suite in "${suites[@]}"; do
     case $suite in
-      inside-vm) run_suite integration "${kernel_tests[@]}" || status=1 ;;
-      inside-vm-all) run_suite integration || status=1 ;;
+      inside-vm:*) run_suite integration --shard="${suite#*:}" "${kernel_tests[@]}" || status=1 ;;
+      inside-vm-all:*) run_suite integration --shard="${suite#*:}" || status=1 ;;
       *) run_suite "${suite%-all}" || status=1 ;;
     esac
   done
@@ -59,16 +59,23 @@ run_suite() {
     --project "$suite" --reporter=default --reporter=json --outputFile.json="$results/$suite.json" "$@" </dev/null
 }
 
-# The same checkout, seen from inside two machines, one after the other; their own summary lines are what counts here.
-# In the second one systemd is PID 1.
+# The same checkout, seen from inside three machines; their own summary lines are what counts here. An emulated machine uses
+# one processor, so two of them share the files; in the third one, which comes after them, systemd is PID 1.
 run_machines() {
-  local vm='' status=0
-  trap 'kill "$vm"; exit 143' TERM
-  run_machine machine "$1" & vm=$!
-  wait "$vm" || status=1
-  run_machine machine-systemd systemd --systemd & vm=$!
-  wait "$vm" || status=1
+  local running=() status=0
+  trap 'kill "${running[@]}"; exit 143' TERM
+  for shard in 1/2 2/2; do
+    run_machine "machine-${shard%/*}" "$1:$shard" & running+=($!)
+  done
+  wait_for_all
+  run_machine machine-systemd systemd --systemd & running=($!)
+  wait_for_all
   return "$status"
+}
+
+wait_for_all() {
+  local process
+  for process in "${running[@]}"; do wait "$process" || status=1; done
 }
 
 run_machine() {
