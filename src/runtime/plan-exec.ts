@@ -11,10 +11,10 @@ import { type ContainerIdentity, chooseListener, planConnection } from '../secur
 import type { SeccompProgram } from '../security/seccomp-compile.ts';
 import type { LinuxSpec, ProcessSpec, RuntimeSpec } from '../spec/runtime.ts';
 import { group } from './op-group.ts';
-import { type HostFacts, planKeyring, planOomScore } from './plan.ts';
+import type { HostFacts } from './plan.ts';
 import { planConsole, planLeave } from './plan-detached.ts';
-import { endWithHelper, planProgram } from './plan-program.ts';
-import { planAffinity, planScheduling } from './plan-scheduling.ts';
+import { endWithHelper, planKeyring, planProgram } from './plan-program.ts';
+import { planAffinity, planOomScore, planScheduling } from './plan-scheduling.ts';
 
 export interface ExecInput {
   /** Of the container. */

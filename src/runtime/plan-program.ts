@@ -113,3 +113,13 @@ function planNoNewPrivileges(): readonly Op[] {
     },
   ];
 }
+
+/** session-keyring(7) */
+export function planKeyring(): Op {
+  return {
+    op: 'join_session_keyring',
+    name: 'tsrun',
+    tolerate: ['ENOSYS', 'EPERM'],
+    why: 'Keys of whoever started the container stay in their keyring.',
+  };
+}

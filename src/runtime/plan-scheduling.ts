@@ -107,3 +107,17 @@ export function planAffinity(cpus: string | undefined, why: string): readonly Op
   if (cpus === undefined) return [];
   return [{ op: 'sched_setaffinity', cpus: bitmaskOfList(cpus, 'the processors'), why }];
 }
+
+/** proc_pid_oom_score_adj(5) */
+export function planOomScore(score: number | undefined): readonly Op[] {
+  if (score === undefined) return [];
+  return [
+    {
+      op: 'write',
+      at: 'child-proc',
+      path: 'oom_score_adj',
+      data: `${score}`,
+      why: 'How soon the kernel ends the container when memory runs out.',
+    },
+  ];
+}

@@ -45,8 +45,8 @@ import {
   planStartSocket,
   planWait,
 } from './plan-detached.ts';
-import { endWithHelper, planProgram } from './plan-program.ts';
-import { planScheduling } from './plan-scheduling.ts';
+import { endWithHelper, planKeyring, planProgram } from './plan-program.ts';
+import { planOomScore, planScheduling } from './plan-scheduling.ts';
 import {
   planExitRecord,
   planPidRecord,
@@ -359,28 +359,6 @@ function bindContext(
       : undefined,
     receivesMounts: receivesMounts(rootfsPropagation),
   };
-}
-
-export function planKeyring(): Op {
-  return {
-    op: 'join_session_keyring',
-    name: 'tsrun',
-    tolerate: ['ENOSYS', 'EPERM'],
-    why: 'Keys of whoever started the container stay in their keyring.',
-  };
-}
-
-export function planOomScore(score: number | undefined): readonly Op[] {
-  if (score === undefined) return [];
-  return [
-    {
-      op: 'write',
-      at: 'child-proc',
-      path: 'oom_score_adj',
-      data: `${score}`,
-      why: 'How soon the kernel ends the container when memory runs out.',
-    },
-  ];
 }
 
 /** A missing directory is made, as Docker does for WORKDIR. */

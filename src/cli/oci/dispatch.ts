@@ -12,7 +12,7 @@ import { goFlags, hostPathOf, type OciContext, type OciVerb } from './verb.ts';
 type Load = () => Promise<{ readonly verb: OciVerb }>;
 
 const VERBS: Readonly<Record<string, Load>> = {
-  checkpoint: () => import('./checkpoint.ts'),
+  checkpoint: async () => ({ verb: (await import('./criu.ts')).checkpoint }),
   create: () => import('./create.ts'),
   delete: () => import('./delete.ts'),
   events: () => import('./events.ts'),
@@ -22,7 +22,7 @@ const VERBS: Readonly<Record<string, Load>> = {
   list: () => import('./list.ts'),
   pause: () => import('./pause.ts'),
   ps: () => import('./ps.ts'),
-  restore: () => import('./restore.ts'),
+  restore: async () => ({ verb: (await import('./criu.ts')).restore }),
   resume: () => import('./resume.ts'),
   run: () => import('./run.ts'),
   spec: () => import('./spec.ts'),
