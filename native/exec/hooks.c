@@ -39,24 +39,25 @@ static long now_ms(void) {
   return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* What it says on standard error, up to `size`, until it has ended or the time is over. Returns 0 when it has ended. */
+/* What it says on standard error, up to `size`, until it has ended or the time is over: whoever still has its standard error
+ * then may go on writing. Returns 0 when it has ended. */
 static int follow(int pidfd, int errors, char *said, size_t size, long timeout) {
   size_t length = 0;
   long end = now_ms() + timeout;
   for (;;) {
     struct pollfd fds[] = {{.fd = pidfd, .events = POLLIN}, {.fd = errors, .events = POLLIN}};
     long left = timeout ? end - now_ms() : -1;
-    if (timeout && left < 0) left = 0;
-    int ready = poll(fds, 2, (int)left);
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) return -ETIMEDOUT;
+    if (timeout && left <= 0) return -ETIMEDOUT;
+    if (poll(fds, 2, (int)left) < 0) {
+      if (errno == EINTR) continue;
+      return -errno;
+    }
     if (fds[1].revents) {
-      char byte[256];
-      ssize_t n = read(errors, byte, sizeof byte);
+      char bytes[256];
+      ssize_t n = read(errors, bytes, sizeof bytes);
       if (n <= 0) errors = -1;
-      for (ssize_t i = 0; i < n && length + 1 < size; i++) said[length++] = byte[i];
+      for (ssize_t i = 0; i < n && length + 1 < size; i++) said[length++] = bytes[i];
       said[length] = 0;
-      continue;
     }
     if (fds[0].revents) return 0;
   }
