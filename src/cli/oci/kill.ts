@@ -1,8 +1,7 @@
 /** `tsrun-oci kill`: a signal to the first process of a container, or to all of them. */
-import { constants } from 'node:os';
 import { TsrunError } from '../../lib/errors.ts';
 import { findContainer } from '../../runtime/bundle/record.ts';
-import { killAll, processesOf, signalProcess } from '../../runtime/bundle/signal.ts';
+import { signalAll, signalProcess } from '../../runtime/bundle/signal.ts';
 import type { FlagTable, Syntax } from '../flags.ts';
 import { signalNumber } from '../signal-number.ts';
 import { type OciVerb, parseVerb } from './verb.ts';
@@ -24,9 +23,8 @@ export const verb: OciVerb = {
     if (signal === undefined)
       throw new TsrunError('USAGE', `unknown signal ${JSON.stringify(text)}`, { exitCode: 1 });
     const container = findContainer(root, id);
-    if (!flags.all) signalProcess(container, signal);
-    else if (signal === constants.signals.SIGKILL) killAll(container.cgroups);
-    else for (const pid of processesOf(container.cgroups)) process.kill(pid, signal);
+    if (flags.all) signalAll(container.cgroups, signal);
+    else signalProcess(container, signal);
     return 0;
   },
 };

@@ -8,7 +8,7 @@ import { isAlive } from '../process-mark.ts';
 import { setPaused } from './freezer.ts';
 import { runHooks } from './hooks.ts';
 import type { BundleContainer } from './record.ts';
-import { killAll, signalProcess } from './signal.ts';
+import { signalAll, signalProcess } from './signal.ts';
 
 const POLL_MS = 1;
 const POLL_LIMIT_MS = 10_000;
@@ -32,7 +32,7 @@ export async function destroyContainer(
     }
   }
   if (status !== 'stopped') endProcess(container);
-  killAll(cgroups);
+  signalAll(cgroups, constants.signals.SIGKILL);
   // A process that stands still does not end either.
   if (status === 'paused') setPaused(cgroups, false);
   for (let waitedMs = 0; process !== undefined && isAlive(process); waitedMs += POLL_MS) {

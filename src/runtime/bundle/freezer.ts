@@ -41,6 +41,22 @@ export function setPaused(cgroups: ContainerCgroups, paused: boolean): void {
   });
 }
 
+/** Does something to processes that stand still meanwhile, as far as the host can hold them: so none is forked unseen. */
+export function whileFrozen(cgroups: ContainerCgroups, act: () => void): void {
+  const holds = freezerOf(cgroups) !== undefined && !isPaused(cgroups);
+  try {
+    if (holds) setPaused(cgroups, true);
+  } catch (error) {
+    // One in a system call that cannot be interrupted: the others are let go again then.
+    if (!(error instanceof TsrunError)) throw error;
+  }
+  try {
+    act();
+  } finally {
+    if (holds) setPaused(cgroups, false);
+  }
+}
+
 function freezerOf({ v2, v1 }: ContainerCgroups): Freezer | undefined {
   if (v2 !== undefined) {
     const events = `${v2}/cgroup.events`;

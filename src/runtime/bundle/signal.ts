@@ -1,8 +1,10 @@
 /** Signals to the processes of a container. OCI runtime-spec, runtime.md, Kill. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import type { ContainerCgroups } from '../../cgroup/host.ts';
 import { native } from '../../kernel/native.ts';
 import { errnoOf, TsrunError } from '../../lib/errors.ts';
+import { whileFrozen } from './freezer.ts';
 import type { BundleContainer } from './record.ts';
 
 /** To its first process. Throws when that has ended. */
@@ -21,17 +23,19 @@ export function processesOf(cgroups: ContainerCgroups): readonly number[] {
   return directory === undefined ? [] : processesIn(directory);
 }
 
-/** Ends all processes of a container, also those that are forked meanwhile, as far as its cgroup can. */
-export function killAll(cgroups: ContainerCgroups): void {
+/** To all of its processes, also those that are forked meanwhile. One that has ended is passed over. */
+export function signalAll(cgroups: ContainerCgroups, signal: number): void {
   const { v2 } = cgroups;
-  if (v2 !== undefined && wrote(`${v2}/cgroup.kill`, '1')) return;
-  for (const pid of processesOf(cgroups)) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch (error) {
-      if (errnoOf(error) !== 'ESRCH') throw error;
+  if (signal === constants.signals.SIGKILL && v2 !== undefined && wrote(`${v2}/cgroup.kill`, '1')) return;
+  whileFrozen(cgroups, () => {
+    for (const pid of processesOf(cgroups)) {
+      try {
+        process.kill(pid, signal);
+      } catch (error) {
+        if (errnoOf(error) !== 'ESRCH') throw error;
+      }
     }
-  }
+  });
 }
 
 function processesIn(directory: string): readonly number[] {
