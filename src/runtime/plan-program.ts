@@ -31,8 +31,20 @@ export interface ProgramInput {
 
 export function planProgram(input: ProgramInput, host: HostFacts): readonly (OpGroup | undefined)[] {
   const { process, keptDescriptors: kept, seccomp, listener } = input;
-  const asks = asksSupervisor(seccomp);
   const noNewPrivileges = process.noNewPrivileges ?? false;
+  const filter = planSeccomp(seccomp, listener);
+  const closing: Op = {
+    op: 'close_from',
+    first: 3 + kept,
+    why: `No descriptor of the host goes in: the program gets 0 to ${2 + kept} (CVE-2024-21626).`,
+  };
+  const entering: Op = {
+    op: 'chdir',
+    path: process.cwd,
+    why: 'Enters the working directory as the user of the program, with nothing of the host open any more.',
+  };
+  // A filter may know nothing of close_range(2), which is younger than many. The connection to a supervisor must be open yet.
+  const closesFirst = !asksSupervisor(seccomp);
   return [
     group('child', 'Limits of the process', [
       ...planRlimits(process.rlimits ?? [], mayRaiseLimits(host)),
@@ -41,7 +53,11 @@ export function planProgram(input: ProgramInput, host: HostFacts): readonly (OpG
     group('child', 'Standard input and output', planStdio(input)),
     // With no_new_privs a filter can be loaded without privilege, so it comes last; without it, loading needs
     // CAP_SYS_ADMIN and must come before the capabilities are given up.
-    group('child', 'The system call filter', noNewPrivileges ? [] : planSeccomp(seccomp, listener)),
+    group(
+      'child',
+      'Descriptors, and the system call filter',
+      noNewPrivileges ? [] : inOrder(closesFirst, [closing], filter),
+    ),
     group('child', 'Credentials', planCredentials(process, host.boundingCapabilities)),
     group('child', 'At exec', [
       ...(noNewPrivileges ? planNoNewPrivileges() : []),
@@ -53,19 +69,7 @@ export function planProgram(input: ProgramInput, host: HostFacts): readonly (OpG
         mask: process.user.umask ?? 0o022,
         why: 'The file mode creation mask that programs expect.',
       },
-      // The connection to a supervisor must be open yet.
-      ...(noNewPrivileges && asks ? planSeccomp(seccomp, listener) : []),
-      {
-        op: 'close_from',
-        first: 3 + kept,
-        why: `No descriptor of the host goes in: the program gets 0 to ${2 + kept} (CVE-2024-21626).`,
-      },
-      {
-        op: 'chdir',
-        path: process.cwd,
-        why: 'Enters the working directory as the user of the program, with nothing of the host open any more.',
-      },
-      ...(noNewPrivileges && !asks ? planSeccomp(seccomp, listener) : []),
+      ...(noNewPrivileges ? inOrder(closesFirst, [closing, entering], filter) : [entering]),
       {
         op: 'execve',
         args: process.args,
@@ -74,6 +78,10 @@ export function planProgram(input: ProgramInput, host: HostFacts): readonly (OpG
       },
     ]),
   ];
+}
+
+function inOrder(first: boolean, ops: readonly Op[], others: readonly Op[]): readonly Op[] {
+  return first ? [...ops, ...others] : [...others, ...ops];
 }
 
 /** prctl(2) PR_SET_PDEATHSIG: cleared by a change of user, so it is set twice. */

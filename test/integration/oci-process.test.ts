@@ -233,3 +233,15 @@ test.for([
   const ran = await bundles.run(change, 'mkdir', '/tmp/made');
   expect(ran.exitCode).toBe(action in statuses ? statuses[action as keyof typeof statuses] : SIGSYS);
 });
+
+test.for([true, false])(
+  'a filter may be older than the calls that are made on the way to the program; no_new_privs %s',
+  async (noNewPrivileges) => {
+    const seccomp = {
+      defaultAction: 'SCMP_ACT_ALLOW' as const,
+      syscalls: [{ names: ['close_range'], action: 'SCMP_ACT_ERRNO' as const, errnoRet: 38 }],
+    };
+    const change = { linux: linux({ seccomp }), process: { noNewPrivileges } };
+    expect(await bundles.sh(change, 'ls /proc/1/fd; true')).toBe('0\n1\n2\n');
+  },
+);
