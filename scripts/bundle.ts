@@ -16,6 +16,7 @@ const TSRUN: Wholes = {
   // What every usual run imports by a call of import() belongs to it.
   main: ['src/cli/main.ts', 'src/cli/run.ts', 'src/security/seccomp-default-program.gen.ts'],
   network: ['src/engine/container-network.ts'],
+  registry: ['src/registry/pull.ts'],
 };
 const TSRUN_OCI: Wholes = {
   // Most calls of an engine are for a container that is there; what makes one is larger than all the rest.

@@ -4,7 +4,7 @@ import { TsrunError } from '../lib/errors.ts';
 import { type Descriptor, isDigest, MANIFEST_TYPES, parseManifest } from '../spec/image.ts';
 import { readDocument } from './documents.ts';
 import { entriesOf, nameOf } from './image-index.ts';
-import { familiarName, fullName, parseReference, type Reference } from './reference.ts';
+import { familiarName, fullName, parseReference, type Reference, withoutTag } from './reference.ts';
 import type { StorePaths } from './store-paths.ts';
 
 export interface FoundImage {
@@ -29,13 +29,14 @@ export function findImage(entries: readonly Descriptor[], paths: StorePaths, tex
   });
 }
 
-/** A digest decides when there is one; the tag beside it is then only for the reader, as in Docker. */
+/**
+ * A digest decides when there is one; the tag beside it is then only for the reader, as in Docker. It is that of the
+ * manifest, or of the index that the manifest was pulled from.
+ */
 function findByName(entries: readonly Descriptor[], reference: Reference): FoundImage | undefined {
-  if (reference.digest === undefined) {
-    const name = fullName(reference);
-    const entry = entries.find((e) => nameOf(e) === name);
-    return entry && { entry, name };
-  }
+  const name = fullName(reference.digest === undefined ? reference : withoutTag(reference));
+  const named = entries.find((e) => nameOf(e) === name);
+  if (named || reference.digest === undefined) return named && { entry: named, name };
   const repository = `${reference.registry}/${reference.path}`;
   const entry = entriesOf(entries, reference.digest).find(
     (e) => nameOf(e)?.replace(/(?::[^:/]*)?(?:@.*)?$/, '') === repository,

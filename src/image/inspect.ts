@@ -8,8 +8,8 @@ export function inspectImage(image: ResolvedImage, names: readonly string[]) {
   const [top, ...below] = image.layers.map((layer) => layer.diffPath).reverse();
   return {
     Id: image.id,
-    RepoTags: names,
-    RepoDigests: [],
+    RepoTags: names.filter((name) => !name.includes('@')),
+    RepoDigests: names.filter((name) => name.includes('@')),
     Parent: '',
     Comment: config.history.at(-1)?.comment ?? '',
     Created: config.created ?? '',

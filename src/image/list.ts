@@ -2,7 +2,7 @@
 import type { Digest } from '../lib/brands.ts';
 import { type Descriptor, MANIFEST_TYPES, parseImageConfig, parseManifest } from '../spec/image.ts';
 import { readDocument } from './documents.ts';
-import { ImageIndex, nameOf } from './image-index.ts';
+import { entriesOf, ImageIndex, nameOf } from './image-index.ts';
 import { familiarRepository, parseReference } from './reference.ts';
 import { readResolved } from './resolved.ts';
 import type { StorePaths } from './store-paths.ts';
@@ -23,9 +23,19 @@ export interface ImageSummary {
 export function listImages(paths: StorePaths): ImageSummary[] {
   return new ImageIndex(paths)
     .entries()
-    .filter((entry) => MANIFEST_TYPES.has(entry.mediaType))
+    .filter((entry, _, all) => MANIFEST_TYPES.has(entry.mediaType) && !isDigestOfTagged(entry, all))
     .map((entry) => ({ ...nameParts(entry), ...facts(paths, entry), manifestDigest: entry.digest }))
     .sort((a, b) => (b.created ?? '').localeCompare(a.created ?? ''));
+}
+
+/** A pulled image has its repository's name twice, with the tag and with the digest; one line is enough. */
+function isDigestOfTagged(entry: Descriptor, all: readonly Descriptor[]): boolean {
+  const { repository, tag } = nameParts(entry);
+  if (repository === undefined || tag !== undefined) return false;
+  return entriesOf(all, entry.digest).some((other) => {
+    const parts = nameParts(other);
+    return parts.repository === repository && parts.tag !== undefined;
+  });
 }
 
 function nameParts(entry: Descriptor): Pick<ImageSummary, 'repository' | 'tag'> {

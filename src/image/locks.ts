@@ -42,8 +42,9 @@ export class FileLock implements Disposable {
   }
 
   /** Waits as long as it takes without stopping the event loop; flock(2) cannot tell when it could be had. */
-  static async wait(path: HostPath, mode: LockMode): Promise<FileLock> {
+  static async wait(path: HostPath, mode: LockMode, signal?: AbortSignal): Promise<FileLock> {
     for (let delayMs = 5; ; delayMs = Math.min(delayMs * 2, 100)) {
+      signal?.throwIfAborted();
       const lock = FileLock.try(path, mode);
       if (lock) return lock;
       await new Promise((resolve) => setTimeout(resolve, delayMs));

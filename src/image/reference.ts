@@ -110,6 +110,11 @@ export function fullName(reference: Reference): string {
   return `${reference.registry}/${reference.path}${suffix(reference)}`;
 }
 
+/** The same repository, and the digest when there is one. */
+export function withoutTag({ tag: _, ...rest }: Reference): Reference {
+  return rest;
+}
+
 /** The repository as Docker shows it: `busybox`, `user/app`, `localhost:5000/app`. */
 export function familiarRepository(reference: Reference): string {
   if (reference.registry !== DEFAULT_REGISTRY) return `${reference.registry}/${reference.path}`;

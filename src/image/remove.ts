@@ -45,11 +45,11 @@ export async function removeImage(
     const id = imageId(entry, paths) ?? entry.digest;
     const same = entries.filter((e) => e === entry || imageId(e, paths) === id);
     const names = same.flatMap((e) => nameOf(e) ?? []);
-    const going = name === undefined ? names : [name];
+    const going = name === undefined ? names : [name, ...digestsLeftAlone(name, names)];
     const untagged = going.map((n) => familiarName(parseReference(n)));
     if (going.length < names.length) {
       removed = { untagged, deleted: undefined };
-      return entries.filter((e) => e !== entry);
+      return going.reduce(withoutName, entries);
     }
     if (name === undefined && !options.force) refuseSeveralRepositories(text, names);
     const stays = refuseOrKeepUsed(text, id, uses, options.force ?? false, name !== undefined);
@@ -61,6 +61,17 @@ export async function removeImage(
     uses.flatMap((use) => use.layers),
   );
   return removed;
+}
+
+/** With the last tag of a repository go its names by digest: nobody gave them. `docker rmi` does the same. */
+function digestsLeftAlone(going: string, names: readonly string[]): readonly string[] {
+  const { tag, ...repository } = parseReference(going);
+  if (tag === undefined) return [];
+  const others = names.filter((name) => {
+    const { registry, path } = parseReference(name);
+    return name !== going && registry === repository.registry && path === repository.path;
+  });
+  return others.every((name) => parseReference(name).tag === undefined) ? others : [];
 }
 
 function refuseSeveralRepositories(text: string, names: readonly string[]): void {

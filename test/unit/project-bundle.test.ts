@@ -16,6 +16,15 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 const code = (file: string) => readFileSync(join(directory, file), 'utf8');
 
+/** Of HTTP, certificates and tokens. */
+test.each(['node:https', 'REGISTRY_TIMEOUT', 'www-authenticate'])(
+  '%s is not in main.cjs: an image that is there needs no registry',
+  (word) => {
+    expect(code('chunks/registry.cjs')).toContain(word);
+    expect(code('main.cjs')).not.toContain(word);
+  },
+);
+
 /** Words of the code for links, addresses, rules and ports of the host, and for giving them back. */
 test.each([
   'RTM_NEWLINK',

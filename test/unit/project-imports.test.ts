@@ -8,7 +8,7 @@ const SOURCES = join(import.meta.dirname, '../../src');
 /** Each folder of src/ and the folders it may import. Siblings, such as cgroup and mounts, know nothing of each other. */
 const BELOW_RUNTIME = ['lib', 'spec', 'kernel'];
 const RUNTIME = [...BELOW_RUNTIME, 'cgroup', 'namespaces', 'mounts', 'security', 'network'];
-const ENGINE = [...RUNTIME, 'runtime', 'image', 'volume', 'monitor'];
+const ENGINE = [...RUNTIME, 'runtime', 'image', 'registry', 'volume', 'monitor'];
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   spec: ['lib'],
@@ -20,6 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   network: BELOW_RUNTIME,
   runtime: RUNTIME,
   image: BELOW_RUNTIME,
+  registry: [...BELOW_RUNTIME, 'image'],
   volume: BELOW_RUNTIME,
   monitor: [...BELOW_RUNTIME, 'runtime'],
   engine: ENGINE,
