@@ -108,6 +108,9 @@
 #define FCHDIR_FD 0
 #define OP_CHDIR 14
 #define CHDIR_PATH 0
+#define OP_ENTER 112
+#define ENTER_AT 0
+#define ENTER_PATH 1
 #define OP_DUP 15
 #define DUP_FD 0
 #define DUP_TO 1
@@ -378,6 +381,7 @@
   X(CHECK_FS, check_fs, KIND_FD, KIND_U64) \
   X(FCHDIR, fchdir, KIND_FD) \
   X(CHDIR, chdir, KIND_STR) \
+  X(ENTER, enter, KIND_FD, KIND_STR) \
   X(DUP, dup, KIND_FD, KIND_U64) \
   X(CLOSE_FROM, close_from, KIND_U64) \
   X(CHOWN_STDIO, chown_stdio, KIND_U64) \

@@ -233,9 +233,20 @@ int op_fchdir(struct run *r, const struct plan_op *op) { return result(fchdir(r-
  * closes them all before, and a directory that is not below the new root shows as unreachable here. */
 int op_chdir(struct run *r, const struct plan_op *op) {
   char cwd[4096];
-  if (chdir(run_str(r, op->f[CHDIR_PATH])) < 0) return -errno;
+  if (!r->entered && chdir(run_str(r, op->f[CHDIR_PATH])) < 0) return -errno;
   if (syscall(SYS_getcwd, cwd, sizeof cwd) < 0) return -errno;
   return cwd[0] == '/' ? 0 : -ENOENT;
+}
+
+/* Returns 1 when it is left to the user of the program: root of a user namespace, or on a network file system, may be shut out
+ * of a directory of that user's. */
+int op_enter(struct run *r, const struct plan_op *op) {
+  int fd = sys_openat2(r->fds[op->f[ENTER_AT]], run_str(r, op->f[ENTER_PATH]), O_PATH | O_DIRECTORY | O_CLOEXEC, 0,
+                       RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+  int error = fd < 0 || fchdir(fd) < 0 ? -errno : 0;
+  if (fd >= 0) close(fd);
+  r->entered = error == 0;
+  return error == -EACCES ? 1 : error;
 }
 
 int op_dup(struct run *r, const struct plan_op *op) {

@@ -48,6 +48,7 @@ struct run {
   int plan_fd, report_fd;
   int starter;    /* of a child that somebody else starts: the connection to whoever does, or -1 */
   int is_child;
+  int entered;    /* this process stands in the working directory of the program */
   pid_t child;
   int pidfd;
   pid_t services[MAX_SERVICES]; /* service.h */

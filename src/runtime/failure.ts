@@ -44,6 +44,7 @@ function explain(op: Op, errno: string, detail: string): Explanation | undefined
     case 'execve':
       return explainExec(op.args[0] ?? '', errno, detail);
     case 'chdir':
+    case 'enter':
     case 'ensure':
       return explainPlace(op, errno, detail);
     case 'clone3':
@@ -129,11 +130,11 @@ function explainExec(command: string, errno: string, detail: string): Explanatio
 }
 
 function explainPlace(
-  op: Op & { op: 'chdir' | 'ensure' },
+  op: Op & { op: 'chdir' | 'enter' | 'ensure' },
   errno: string,
   detail: string,
 ): Explanation | undefined {
-  const path = op.op === 'chdir' ? op.path : `/${op.path}`;
+  const path = op.op === 'ensure' ? `/${op.path}` : op.path;
   switch (errno) {
     case 'ENOTDIR':
       return {

@@ -41,7 +41,7 @@ export function planProgram(input: ProgramInput, host: HostFacts): readonly (OpG
   const entering: Op = {
     op: 'chdir',
     path: process.cwd,
-    why: 'Enters the working directory as the user of the program, with nothing of the host open any more.',
+    why: 'Enters the working directory as the user of the program if root could not, and makes sure that it is inside (CVE-2024-21626).',
   };
   // A filter may know nothing of close_range(2), which is younger than many. The connection to a supervisor must be open yet.
   const closesFirst = !asksSupervisor(seccomp);
@@ -51,6 +51,14 @@ export function planProgram(input: ProgramInput, host: HostFacts): readonly (OpG
       ...planLabels(process, input.procMounts, host.securityModules),
     ]),
     group('child', 'Standard input and output', planStdio(input)),
+    group('child', 'The working directory, as root', [
+      {
+        op: 'enter',
+        at: 'rootfs',
+        path: process.cwd,
+        why: 'Root may enter directories that the user of the program may not; a descriptor in /proc is none.',
+      },
+    ]),
     // With no_new_privs a filter can be loaded without privilege, so it comes last; without it, loading needs
     // CAP_SYS_ADMIN and must come before the capabilities are given up.
     group(

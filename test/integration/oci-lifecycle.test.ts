@@ -2,8 +2,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -104,20 +107,53 @@ describe('create and start', () => {
     expect(existsSync(join(oci.root, 'c1'))).toBe(false);
   });
 
-  test('a working directory that the user may not enter is heard of at the start', () => {
-    const mounts = [{ destination: '/tmp/private', type: 'tmpfs', source: 'tmpfs', options: ['mode=700'] }];
-    const changes = {
-      args: ['true'],
-      config: { mounts },
-      process: { user: { uid: 1000, gid: 1000 }, cwd: '/tmp/private' },
+  describe('a working directory', () => {
+    const changes = (mode: number, owner: number) => {
+      const place = mkdtempSync(join(oci.scratch, 'place-'));
+      chmodSync(place, mode);
+      chownSync(place, owner, 70_000); // a group that the user namespace has not: root there has no rights over it
+      const ids = [{ containerID: 0, hostID: 0, size: 65_536 }];
+      const namespaces = ['pid', 'mount', 'user', 'ipc', 'uts'].map((type) => ({ type }));
+      return {
+        args: ['pwd'],
+        config: {
+          mounts: [
+            { destination: '/proc', type: 'proc', source: 'proc' },
+            { destination: '/tmp', type: 'bind', source: place, options: ['bind'] },
+          ],
+        },
+        linux: { namespaces, uidMappings: ids, gidMappings: ids, maskedPaths: [], readonlyPaths: [] },
+        process: { user: { uid: 1000, gid: 1000 }, cwd: '/tmp' },
+      };
     };
-    expect(create('d1', changes).code).toBe(0);
-    expect(oci.run('start', 'd1')).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining('may not enter /tmp/private'),
+
+    test('that only the user may enter is entered by the user', () => {
+      expect(oci.ok('run', '-b', oci.bundle(changes(0o700, 1000)), 'd1')).toBe('/tmp\n');
     });
-    expect(oci.status('d1')).toBe('stopped');
-    oci.ok('delete', 'd1');
+
+    test('that neither root nor the user may enter is heard of at the start', () => {
+      expect(create('d2', changes(0o700, 5)).code).toBe(0);
+      expect(oci.run('start', 'd2')).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('may not enter /tmp'),
+      });
+      expect(oci.status('d2')).toBe('stopped');
+      oci.ok('delete', 'd2');
+    });
+  });
+
+  test('exec enters as root too, and no descriptor of its own', () => {
+    const tmpfs = { destination: '/tmp', type: 'tmpfs', source: 'tmpfs', options: ['mode=700'] };
+    const proc = { destination: '/proc', type: 'proc', source: 'proc' };
+    const linux = { maskedPaths: [], readonlyPaths: [] };
+    const bundle = oci.bundle({ args: ['sleep', '100'], config: { mounts: [proc, tmpfs] }, linux });
+    oci.runWith({ stdio: 'ignore' }, 'run', '-d', '-b', bundle, 'd3');
+    expect(oci.ok('exec', '--user', '1000', '--cwd', '/tmp', 'd3', 'pwd')).toBe('/tmp\n');
+    for (const fd of [3, 4, 5, 6, 7, 8, 9]) {
+      const { code, stdout } = oci.run('exec', '--cwd', `/proc/self/fd/${fd}`, 'd3', 'pwd');
+      expect({ code, stdout }, `descriptor ${fd}`).toEqual({ code: 255, stdout: '' });
+    }
+    oci.ok('delete', '-f', 'd3');
   });
 
   test('what a container is made of is on record: a later change of the bundle means nothing', () => {
@@ -390,6 +426,37 @@ test('update changes limits at once; 0 and what this host has not are passed ove
   const { data } = JSON.parse(oci.ok('events', '--stats', 'p1'));
   expect(data.memory.usage.limit).toBe(64 * 2 ** 20);
   oci.ok('delete', '-f', 'p1');
+});
+
+describe.runIf(existsSync('/sys/fs/cgroup/cpu'))('update in cgroup v1', () => {
+  const value = (controller: string, cgroup: string, file: string) =>
+    Number(readFileSync(join('/sys/fs/cgroup', controller, cgroup, file), 'utf8'));
+
+  test('takes the limit of swap away with that of memory', () => {
+    const cgroupsPath = '/tsrun-p2';
+    const linux = { cgroupsPath, resources: { memory: { limit: 2 ** 26, swap: 2 ** 27 } } };
+    oci.runWith({ stdio: 'ignore' }, 'run', '-d', '-b', oci.bundle({ args: ['sleep', '100'], linux }), 'p2');
+    oci.ok('update', '--memory', '-1', 'p2');
+    expect(value('memory', cgroupsPath, 'memory.memsw.limit_in_bytes')).toBeGreaterThan(2 ** 60);
+    oci.ok('delete', '-f', 'p2');
+  });
+
+  test('lowers the period of a quota below a cgroup that has a limit, and raises it', () => {
+    const above = '/sys/fs/cgroup/cpu/tsrun-p3';
+    mkdirSync(above);
+    writeFileSync(join(above, 'cpu.cfs_quota_us'), '50000'); // half a processor
+    const linux = { cgroupsPath: '/tsrun-p3/c', resources: { cpu: { quota: 30_000, period: 100_000 } } };
+    oci.runWith({ stdio: 'ignore' }, 'run', '-d', '-b', oci.bundle({ args: ['sleep', '100'], linux }), 'p3');
+    for (const period of [10_000, 1_000_000]) {
+      oci.ok('update', '--cpu-period', `${period}`, '--cpu-quota', `${period / 2}`, 'p3');
+      expect(value('cpu', '/tsrun-p3/c', 'cpu.cfs_period_us')).toBe(period);
+      expect(value('cpu', '/tsrun-p3/c', 'cpu.cfs_quota_us')).toBe(period / 2);
+    }
+    expect(oci.run('update', '--cpu-quota', '600000', 'p3').code).toBe(1);
+    oci.ok('delete', '-f', 'p3');
+    for (const root of CGROUP_ROOTS)
+      if (existsSync(join(root, 'tsrun-p3'))) rmdirSync(join(root, 'tsrun-p3'));
+  });
 });
 
 test('killed at any moment, create leaves nothing once the container is deleted', async () => {

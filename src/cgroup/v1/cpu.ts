@@ -2,8 +2,18 @@
 import type { ResourcesSpec } from '../../spec/runtime.ts';
 import { type Setting, setting } from '../setting.ts';
 
-/** A period comes before its share of time: the kernel takes no share that is longer. */
-export function cpuSettings({ cpu = {} }: ResourcesSpec): readonly Setting[] {
+/**
+ * A period comes before its share of time: the kernel takes no share that is longer. Below a cgroup that has a limit, a shorter period
+ * would give the old share too much, and comes after the new one.
+ */
+export function cpuSettings({ cpu = {} }: ResourcesSpec, changing: boolean): readonly Setting[] {
+  const period = setting(
+    cpu.period || undefined,
+    'cpu.cfs_period_us',
+    String,
+    'The period, in microseconds, over which the quota counts.',
+  );
+  const again = changing && cpu.quota !== undefined;
   return [
     ...setting(
       cpu.shares === 0 ? undefined : cpu.shares,
@@ -11,18 +21,14 @@ export function cpuSettings({ cpu = {} }: ResourcesSpec): readonly Setting[] {
       String,
       'Who wants the same processor gets it in proportion to the shares: 1024 is usual.',
     ),
-    ...setting(
-      cpu.period || undefined,
-      'cpu.cfs_period_us',
-      String,
-      'The period, in microseconds, over which the quota counts.',
-    ),
+    ...(again ? period.map((one) => ({ ...one, tolerate: ['EINVAL'] as const })) : period),
     ...setting(
       cpu.quota === undefined ? undefined : cpu.quota || -1,
       'cpu.cfs_quota_us',
       String,
       'So many microseconds may run in each period; then the container waits for the next one.',
     ),
+    ...(again ? period : []),
     ...setting(
       cpu.burst,
       'cpu.cfs_burst_us',

@@ -19,6 +19,7 @@ type FileOps =
   | 'check_fs'
   | 'fchdir'
   | 'chdir'
+  | 'enter'
   | 'dup'
   | 'close_from'
   | 'chown_stdio'
@@ -88,6 +89,8 @@ export const FILES: Translations<FileOps> = {
     sh.last.directory = quote(op.path);
     sh.comment('env does it, in the last command: it runs as the user of the program.');
   },
+  enter: (_op, sh) =>
+    sh.limit('enter', 'the shell stands in the directory of its tools: only the user of the program enters.'),
   dup(op, sh) {
     sh.line(`exec ${op.to}<${sh.variable(op.fd)}`);
   },

@@ -1,5 +1,6 @@
 /** Other limits for a container that runs, at once and on record. */
 import { applyWrites } from '../../cgroup/apply-writes.ts';
+import type { CgroupHost } from '../../cgroup/host.ts';
 import { resourceWrites } from '../../cgroup/resource-writes.ts';
 import { updateDevices } from '../../cgroup/update-devices.ts';
 import { TsrunError } from '../../lib/errors.ts';
@@ -13,7 +14,7 @@ export function updateContainer(container: BundleContainer, changes: ResourcesSp
   if (status === 'stopped' || process === undefined)
     throw new TsrunError('NOT_RUNNING', `container not running: ${container.id}`, { exitCode: 1 });
   const host = readCgroupHost(process.pid);
-  const asked = enforceable(changes, host.v2Controllers.length > 0);
+  const asked = withSwap(enforceable(changes, host.v2Controllers.length > 0), host);
   const before = spec.linux.resources ?? {};
   const resources = {
     ...merged(before, asked),
@@ -46,6 +47,13 @@ const ONLY_V1: ReadonlySet<string> = new Set([
   'realtimeRuntime',
   'realtimePeriod',
 ]);
+
+/** Who takes the limit of memory away takes that of swap with it, unless it is named: as with runc. */
+function withSwap(asked: ResourcesSpec, { countsSwap }: Pick<CgroupHost, 'countsSwap'>): ResourcesSpec {
+  const { memory } = asked;
+  if (memory?.limit !== -1 || memory.swap !== undefined || !countsSwap) return asked;
+  return { ...asked, memory: { ...memory, swap: -1 } };
+}
 
 function merged(before: ResourcesSpec, asked: ResourcesSpec): ResourcesSpec {
   const sections = SECTIONS.flatMap((name) => {

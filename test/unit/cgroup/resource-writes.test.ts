@@ -163,6 +163,15 @@ test('in v1 a cgroup that has limits can get higher and lower ones: memory never
   ]);
 });
 
+test('in v1 a new period of a cgroup that has limits may come before the new quota, or only after it', () => {
+  expect(resourceWrites(V1, { cpu: { period: 10, quota: 3 } }, { changing: true })).toMatchObject([
+    { file: 'cpu.cfs_period_us', value: '10', tolerate: ['EINVAL'] },
+    { file: 'cpu.cfs_quota_us', value: '3' },
+    { file: 'cpu.cfs_period_us', value: '10' },
+  ]);
+  expect(lines(V1, { cpu: { period: 10 } }, true)).toEqual(['cpu.cfs_period_us=10']);
+});
+
 test('every write says where it goes and why', () => {
   expect(resourceWrites(V1, { pids: { limit: 7 } }, { changing: false })).toEqual([
     {
