@@ -90,15 +90,16 @@ int op_run_hook(struct run *r, const struct plan_op *op) {
   if (error) return close(pipe_fds[0]), error;
 
   int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), status = 0;
-  error = follow(pidfd, pipe_fds[0], said, sizeof said, (long)op->f[RUN_HOOK_TIMEOUT]);
+  error = pidfd < 0 ? -errno : follow(pidfd, pipe_fds[0], said, sizeof said, (long)op->f[RUN_HOOK_TIMEOUT]);
   if (error) kill(-pid, SIGKILL); /* its own children too: they are in its process group */
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
   close(pidfd);
   close(pipe_fds[0]);
   if (!error && status == 0) return 0;
   said[strcspn(said, "\n")] = 0;
-  if (error) snprintf(detail, sizeof detail, "timeout");
-  else if (WIFSIGNALED(status)) snprintf(detail, sizeof detail, "signal %d", WTERMSIG(status));
+  const char *by = strsignal(WTERMSIG(status));
+  if (error) snprintf(detail, sizeof detail, "%s", error == -ETIMEDOUT ? "timeout" : strerror(-error));
+  else if (WIFSIGNALED(status)) snprintf(detail, sizeof detail, "signal: %c%s", *by | 0x20, by + 1); /* "bad system call" */
   else snprintf(detail, sizeof detail, "exit status %d%s%s", WEXITSTATUS(status), *said ? ": " : "", said);
   run_detail(r, detail);
   return error ? error : -ECANCELED;

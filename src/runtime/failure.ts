@@ -71,9 +71,14 @@ function explain(op: Op, errno: string, detail: string): Explanation | undefined
     case 'proxy_port':
       return explainPort(op, errno);
     case 'run_hook':
-      return { message: `hook ${op.path}: ${detail === '' ? errno : detail}` };
+      return { message: `error running hook ${op.path}: ${detail === '' ? errno : detail}` };
     case 'find_program':
       return explainExec(`${op.program}`, errno, detail);
+    case 'connect_unix':
+      return {
+        message: `failed to connect with seccomp agent specified in the seccomp profile, ${op.path}: ${errno}`,
+        hint: 'start the supervisor of system calls first, or correct linux.seccomp.listenerPath',
+      };
     case 'hand_over':
       return {
         message: `nobody takes the terminal at ${op.path}: ${errno}`,

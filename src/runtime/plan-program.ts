@@ -27,6 +27,8 @@ export interface ProgramInput {
   readonly detached?: Detachment | undefined;
   /** How many descriptors from 3 on it inherits. */
   readonly keptDescriptors: number;
+  /** Run in its place just before it: with its rights, and with its filter. */
+  readonly lastHooks?: readonly Op[] | undefined;
 }
 
 export function planProgram(input: ProgramInput, host: HostFacts): readonly (OpGroup | undefined)[] {
@@ -78,6 +80,7 @@ export function planProgram(input: ProgramInput, host: HostFacts): readonly (OpG
         why: 'The file mode creation mask that programs expect.',
       },
       ...(noNewPrivileges ? inOrder(closesFirst, [closing, entering], filter) : [entering]),
+      ...(input.lastHooks ?? []),
       {
         op: 'execve',
         args: process.args,

@@ -284,9 +284,18 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('child', 'How the kernel serves it', planScheduling(process, linux)),
     group('child', 'The container waits to be started', waits ? planWait(process) : []),
     group('host', 'The container is left to itself', planLeave(input)),
-    group('child', 'Hooks inside, before the program', planHooks(input.hooks?.startContainer)),
 
-    ...planProgram({ ...input, process, keptDescriptors: kept, listener, procMounts: spec.mounts }, host),
+    ...planProgram(
+      {
+        ...input,
+        process,
+        keptDescriptors: kept,
+        listener,
+        procMounts: spec.mounts,
+        lastHooks: planHooks(input.hooks?.startContainer),
+      },
+      host,
+    ),
     group('host', 'Hooks outside, after the start', waits ? [] : planPoststart(input.hooks)),
   ];
 

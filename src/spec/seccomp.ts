@@ -190,8 +190,12 @@ export function requireListener(section: LinuxSeccomp, path: string): void {
     throw new TsrunError('SECCOMP_NOTIFY', `${path}.listenerMetadata is set without a listenerPath`, {
       hint: 'give the unix socket of the supervisor as listenerPath, or leave both out',
     });
-  const notifies = section.syscalls?.some((rule) => rule.action === 'SCMP_ACT_NOTIFY');
-  if (notifies && !section.listenerPath)
+  const asking = section.syscalls?.filter((rule) => rule.action === 'SCMP_ACT_NOTIFY') ?? [];
+  if (asking.some(({ names }) => names.includes('write')))
+    throw new TsrunError('SECCOMP_NOTIFY', 'SCMP_ACT_NOTIFY cannot be used for the write syscall', {
+      hint: `other runtimes could not start such a container either: take write out of ${path}.syscalls`,
+    });
+  if (asking.length > 0 && !section.listenerPath)
     throw new TsrunError('SECCOMP_NOTIFY', `${path} uses SCMP_ACT_NOTIFY without a listenerPath`, {
       hint: 'give the unix socket of the supervisor as listenerPath',
     });

@@ -379,6 +379,38 @@ describe('hooks', () => {
     oci.ok('run', '-b', oci.bundle({ args: ['true'], config: { hooks: { createContainer } } }), 'h9');
   });
 
+  test('of startContainer have the rights of the program, its filter, and none of its runtime', () => {
+    const root = oci.rootfs();
+    const said = join(root, 'said');
+    writeFileSync(said, '');
+    chownSync(said, 1000, 1000);
+    const script =
+      'id -u >/said; pwd >>/said; ls /proc/self/fd >>/said; mkdir /tmp/a || echo refused >>/said';
+    const config = {
+      root: { path: root },
+      hooks: { startContainer: [{ path: '/bin/sh', args: ['sh', '-c', script], env: ['PATH=/bin'] }] },
+    };
+    const syscalls = [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO' }];
+    for (const [id, noNewPrivileges] of [
+      ['h7', true],
+      ['h8', false],
+    ] as const) {
+      const process = { user: { uid: 1000, gid: 1000 }, cwd: '/bin', noNewPrivileges };
+      const linux = { seccomp: { defaultAction: 'SCMP_ACT_ALLOW', syscalls } };
+      oci.ok('run', '-b', oci.bundle({ args: ['true'], config, process, linux }), id);
+      // The fourth descriptor is that of the directory ls reads.
+      expect(readFileSync(said, 'utf8')).toBe('1000\n/bin\n0\n1\n2\n3\nrefused\n');
+    }
+  });
+
+  test('one that is killed says by which signal', () => {
+    const startContainer = [{ path: '/bin/sh', args: ['sh', '-c', 'kill -SYS $$'] }];
+    const made = create('m2', { args: ['true'], config: { hooks: { startContainer } } });
+    expect(made.code).toBe(0);
+    expect(oci.run('start', 'm2').stderr).toContain('error running hook /bin/sh: signal: bad system call');
+    oci.run('delete', '-f', 'm2');
+  });
+
   test('one that fails before the start ends the container, and poststop is told', () => {
     const log = join(oci.scratch, 'poststop');
     const config = {

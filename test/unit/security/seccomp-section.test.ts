@@ -87,6 +87,8 @@ test('notifying needs a listener, in both forms of a profile', () => {
   expect(() => parseLinuxSeccomp(notify)).toThrow(/listenerPath/);
   expect(() => parseDockerSeccomp(notify)).toThrow(/listenerPath/);
   expect(() => parseLinuxSeccomp({ defaultAction: 'SCMP_ACT_NOTIFY' })).toThrow(/default/);
+  const write = { ...notify, listenerPath: '/a', syscalls: [{ ...notify.syscalls[0], names: ['write'] }] };
+  expect(() => parseLinuxSeccomp(write)).toThrow('SCMP_ACT_NOTIFY cannot be used for the write syscall');
 });
 
 test.each([
