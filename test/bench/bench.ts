@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
 import { join } from 'node:path';
 import { benchCommand, benchVersion } from './command.ts';
+import { CLIENT, missingDocker } from './docker.ts';
 import { benchNetwork } from './network.ts';
 import { benchOci } from './oci.ts';
 import { benchStart } from './start.ts';
@@ -36,7 +37,8 @@ try {
 function describeMachine(): string {
   const model = cpus()[0]?.model ?? 'unknown processor';
   const memory = /MemTotal:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1] ?? '0';
-  const versions = ['runc', 'crun', 'podman'].map(
+  const peers = ['runc', 'crun', 'podman', ...(missingDocker() === undefined ? [CLIENT] : [])];
+  const versions = peers.map(
     (name) => execFileSync(name, ['--version'], { encoding: 'utf8' }).split('\n')[0],
   );
   return [

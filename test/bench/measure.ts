@@ -6,6 +6,11 @@ export const REPOSITORY = join(import.meta.dirname, '../..');
 export const PROGRAMS = join(REPOSITORY, '.cache/bench');
 export const PINNED_NODE = join(REPOSITORY, 'node_modules/node/bin/node');
 
+/** How many rounds: the usual number, or TSRUN_BENCH_ROUNDS, with which the benchmark itself is tried out. */
+export function roundsOr(usual: number): number {
+  return Number(process.env.TSRUN_BENCH_ROUNDS ?? usual);
+}
+
 export interface Contestant {
   readonly name: string;
   readonly command: readonly string[];

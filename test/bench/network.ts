@@ -1,101 +1,65 @@
-/** What a network costs: `run --rm` with bridge, none and host; set-up and tear-down; and what it carries. Beside podman. */
-import { execFileSync, spawnSync } from 'node:child_process';
+/** What a network costs: `run --rm` with bridge, none and host; set-up and tear-down; and what it carries. Beside podman and Docker. */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { median, printAim, printTable, REPOSITORY, race } from './measure.ts';
-import { PODMAN_LIMIT_SECONDS, type Podman, startPodman } from './podman.ts';
+import { type Comparison, printComparison } from './comparison.ts';
+import { missingDocker, startDocker } from './docker.ts';
+import { type Engine, LIMIT_SECONDS, startTsrun } from './engine.ts';
+import { median, printAim, roundsOr, runInTurn } from './measure.ts';
+import { startPodman } from './podman.ts';
 import { benchTraffic } from './traffic.ts';
 
-const ROUNDS = 30;
+const ROUNDS = roundsOr(30);
 /** How much more than without a network a container on the bridge may take, in milliseconds. */
 const AIM_MS = 10;
 
-const TSRUN = join(REPOSITORY, 'dist/bin/tsrun');
 const NETWORKS = ['none', 'bridge', 'host'] as const;
 const IMAGES = ['busybox', 'network'] as const;
 
 export async function benchNetwork(scratch: string): Promise<void> {
   const directory = join(scratch, 'network');
   mkdirSync(directory);
-  const env = { TSRUN_ROOT: join(directory, 'data'), TSRUN_RUN_ROOT: join(directory, 'run') };
   execFileSync('ip', ['link', 'set', 'lo', 'up']);
-  for (const image of IMAGES)
-    execFileSync(TSRUN, ['load', '-i', join(REPOSITORY, `.cache/images/${image}.tar`)], {
-      env: { ...process.env, ...env },
-      stdio: 'ignore',
-    });
-  using podman = await startPodman(directory, IMAGES);
-  raceStarts(env, podman);
-  printNetworkSetup(env, podman);
-  const tsrun = { name: 'tsrun', command: (...args: readonly string[]) => [TSRUN, ...args], env };
-  await benchTraffic(tsrun, { name: 'podman', ...podman });
+  await using stack = new AsyncDisposableStack();
+  const engines: Engine[] = [startTsrun(directory, IMAGES)];
+  engines.push(stack.use(await startPodman(directory, IMAGES)));
+  const missing = missingDocker();
+  if (missing === undefined) engines.push(stack.use(await startDocker(directory, IMAGES)));
+  else console.log(`\nDocker is left out: ${missing}`);
+
+  const starts = raceStarts(engines);
+  printComparison('A container that does nothing, from start to end', 'ms', engines, starts);
+  const [none, bridge] = starts.map(({ figures }) => median(figures[0] ?? []));
+  const more = (bridge ?? Number.NaN) - (none ?? Number.NaN);
+  printAim(`the bridge costs under ${AIM_MS} ms more than none (${more.toFixed(1)} ms)`, more < AIM_MS);
+
+  printComparison('The network alone', 'ms', engines, await timeNetworks(engines));
+  await benchTraffic(engines);
 }
 
-function raceStarts(env: Readonly<Record<string, string>>, podman: Podman): void {
-  const run = (network: string) => ['run', '--rm', '--network', network, 'busybox', 'true'];
-  const contestants = [
-    ...NETWORKS.map((network) => ({
-      name: `tsrun run --network ${network}`,
-      command: [TSRUN, ...run(network)],
+function raceStarts(engines: readonly Engine[]): readonly Comparison[] {
+  const contestants = NETWORKS.flatMap((network) =>
+    engines.map((engine) => ({
+      name: engine.name,
+      command: engine.command('run', '--rm', '--network', network, 'busybox', 'true'),
+      limitSeconds: LIMIT_SECONDS,
     })),
-    ...NETWORKS.map((network) => ({
-      name: `podman run --network ${network}`,
-      command: podman.command(...run(network)),
-      limitSeconds: PODMAN_LIMIT_SECONDS,
-    })),
-  ];
-  const medians = race(ROUNDS, contestants, { env: { ...env, ...podman.env } });
-  const [none = Number.NaN, bridge = Number.NaN] = medians;
-  printTable(
-    'A container on a network (ratio to tsrun without one)',
-    contestants.map((c) => c.name),
-    medians,
-    none,
   );
-  printAim(
-    `the bridge costs under ${AIM_MS} ms more than none (${(bridge - none).toFixed(1)} ms)`,
-    bridge - none < AIM_MS,
-  );
+  const env = Object.assign({}, ...engines.map((engine) => engine.env));
+  const rounds = runInTurn(ROUNDS + 1, contestants, { env }).slice(1);
+  return NETWORKS.map((network, index) => ({
+    what: `run --rm --network ${network} busybox true`,
+    figures: engines.map((_, at) => rounds.map((row) => row[index * engines.length + at] ?? Number.NaN)),
+  }));
 }
 
-/** tsrun's from its trace: calls of the kernel, while the container makes its mounts. podman's is a program, which it waits for. */
-function printNetworkSetup(env: Readonly<Record<string, string>>, podman: Podman): void {
-  const ours = Array.from({ length: ROUNDS }, () => traceNetwork(env));
-  for (let round = 0; round < ROUNDS / 3; round++) {
-    const [program = '', ...args] = podman.command('run', '--rm', '--network', 'bridge', 'busybox', 'true');
-    const { signal } = spawnSync(program, args, {
-      env: { ...process.env, ...podman.timedEnv },
-      timeout: PODMAN_LIMIT_SECONDS * 1000,
-      killSignal: 'SIGKILL',
-    });
-    if (signal !== null) console.log(`\npodman run: killed after ${PODMAN_LIMIT_SECONDS} s`);
-  }
-  const theirs = podman.networkTimes();
-  const [setUp, tearDown] = [median(ours.map((s) => s.setUp)), median(ours.map((s) => s.tearDown))];
-  printTable(
-    'Set-up and tear-down of the network (ratio to set-up by tsrun)',
-    ['tsrun, set-up', 'tsrun, tear-down', 'netavark, setup', 'netavark, teardown'],
-    [setUp, tearDown, median(theirs.setupMs), median(theirs.tearDownMs)],
-    setUp,
-  );
-}
-
-/** Lines of --trace that are about the network: what the host process waits for in the kernel. */
-const NETWORK_LINE = /\b(netlink|netlink_socket)\(|"\/proc\/sys\/net\/|path="ns\/net"|\/run\/networks\//;
-
-function traceNetwork(env: Readonly<Record<string, string>>): {
-  readonly setUp: number;
-  readonly tearDown: number;
-} {
-  const { stderr } = spawnSync(TSRUN, ['run', '--rm', '--trace', 'busybox', 'true'], {
-    env: { ...process.env, ...env },
-    encoding: 'utf8',
-  });
-  const lines = stderr.split('\n').filter((line) => NETWORK_LINE.test(line));
-  const ms = (who: string) =>
-    lines.reduce((sum, line) => {
-      const [, took = '0', by = ''] = /^ *[\d.]+ +([\d.]+) +(host|cleanup) /.exec(line) ?? [];
-      return by === who ? sum + Number(took) : sum;
-    }, 0);
-  return { setUp: ms('host'), tearDown: ms('cleanup') };
+/** tsrun's from its trace; podman's is a program, which it waits for; Docker's is a request to the daemon. */
+async function timeNetworks(engines: readonly Engine[]): Promise<readonly Comparison[]> {
+  const times = engines.map((): Awaited<ReturnType<Engine['timeNetwork']>>[] => []);
+  for (let round = 0; round <= Math.ceil(ROUNDS / 3); round++)
+    for (const [index, engine] of engines.entries()) times[index]?.push(await engine.timeNetwork());
+  return (['setUp', 'tearDown'] as const).map((part) => ({
+    what: part === 'setUp' ? 'set-up' : 'tear-down',
+    figures: times.map((all) => all.slice(1).map((one) => one[part])),
+  }));
 }

@@ -2,24 +2,16 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { REPOSITORY } from './measure.ts';
+import { type Engine, HUNG, imageFile, LIMIT_SECONDS, type NetworkTimes, output } from './engine.ts';
 import { openV1View } from './v1-view.ts';
 
-/** podman has been seen to spin for minutes: whoever runs one of its commands ends it after this time. */
-export const PODMAN_LIMIT_SECONDS = 30;
 /** Where Debian has podman's helpers. */
 const HELPERS = '/usr/lib/podman';
 
-export interface Podman extends Disposable {
-  /** The words of a podman command; no `--` among them, which timer.c would take for the end of it. */
-  command(...args: readonly string[]): readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  /** How long netavark, podman's program for networks, took since this was asked last. It is timed only with `timedEnv`. */
-  networkTimes(): { readonly setupMs: readonly number[]; readonly tearDownMs: readonly number[] };
-  readonly timedEnv: Readonly<Record<string, string>>;
-}
-
-export async function startPodman(scratch: string, images: readonly string[]): Promise<Podman> {
+export async function startPodman(
+  scratch: string,
+  images: readonly string[],
+): Promise<Engine & AsyncDisposable> {
   const directory = join(scratch, 'podman');
   mkdirSync(directory);
   const storage = join(directory, 'storage.conf');
@@ -41,23 +33,22 @@ export async function startPodman(scratch: string, images: readonly string[]): P
     execFileSync(program, words, {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'ignore', 'inherit'],
-      timeout: 4 * PODMAN_LIMIT_SECONDS * 1000,
+      timeout: 4 * LIMIT_SECONDS * 1000,
       killSignal: 'SIGKILL',
     });
   };
-  for (const image of images) runNow('load', '-q', '-i', join(REPOSITORY, `.cache/images/${image}.tar`));
+  for (const image of images) runNow('load', '-q', '-i', imageFile(image));
   return {
+    name: 'podman',
     command,
     env,
-    timedEnv,
-    networkTimes: () => {
-      const lines = readFileSync(times, 'utf8').split('\n');
-      rmSync(times);
-      const of = (verb: string) =>
-        lines.filter((line) => line.startsWith(`${verb} `)).map((line) => Number(line.split(' ')[1]) / 1e6);
-      return { setupMs: of('setup'), tearDownMs: of('teardown') };
+    enterNetwork: view.enterNetwork,
+    timeNetwork: async () => {
+      const run = command('run', '--rm', '--network', 'bridge', 'busybox', 'true');
+      const printed = await output({ env: timedEnv }, run);
+      return printed === undefined ? HUNG : takeTimes(times);
     },
-    [Symbol.dispose]: () => {
+    [Symbol.asyncDispose]: async () => {
       try {
         runNow('system', 'reset', '--force');
       } finally {
@@ -95,4 +86,12 @@ exit $status
   writeFileSync(join(helpers, 'netavark'), script);
   chmodSync(join(helpers, 'netavark'), 0o755);
   return helpers;
+}
+
+/** What the timed netavark wrote down in one run. */
+function takeTimes(times: string): NetworkTimes {
+  const text = readFileSync(times, 'utf8');
+  rmSync(times);
+  const of = (verb: string) => Number(new RegExp(`^${verb} (\\d+)$`, 'm').exec(text)?.[1]) / 1e6;
+  return { setUp: of('setup'), tearDown: of('teardown') };
 }

@@ -1,76 +1,63 @@
 /** What a network carries: iperf3 from container to container, and requests of wrk to nginx behind a published port. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { makeOutside, type OtherNetwork } from '../support/network-host.ts';
-import { median } from './measure.ts';
-import { PODMAN_LIMIT_SECONDS } from './podman.ts';
+import { makeOutside } from '../support/network-host.ts';
+import { printComparison } from './comparison.ts';
+import { type Engine, LIMIT_SECONDS, output } from './engine.ts';
+import { roundsOr } from './measure.ts';
 
-const ROUNDS = 15;
+const ROUNDS = roundsOr(15);
 const SECONDS = 1;
 const CONNECTIONS = 16;
-const LIMIT_MS = PODMAN_LIMIT_SECONDS * 1000;
-
-export interface Engine {
-  readonly name: string;
-  command(...args: readonly string[]): readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-}
 
 interface Server extends AsyncDisposable {
   /** On the engine's bridge. */
   readonly address: string;
 }
 
-/** The load on published ports comes from the same program for all: wrk in a container of tsrun's. */
-export async function benchTraffic(tsrun: Engine, podman: Engine): Promise<void> {
-  const engines = [tsrun, podman];
+/** The first engine is the one that the load on published ports comes from, wrk in a container: the same program for all. */
+export async function benchTraffic(engines: readonly Engine[]): Promise<void> {
   await benchThroughput(engines);
-  using outside = await makeOutside();
-  const load = (from?: OtherNetwork) => (port: number) =>
-    requestsPerSecond(tsrun, from === undefined ? '127.0.0.1' : '203.0.113.1', port, from);
-  await benchPublishedPort('from outside', engines, load(outside));
-  await benchPublishedPort('from the loopback of the host', engines, load());
+  await using stack = new AsyncDisposableStack();
+  const outsides = new Map<Engine, readonly string[]>();
+  for (const engine of engines) outsides.set(engine, stack.use(await makeOutside(engine.enterNetwork)).enter);
+  const from = (engine: Engine) => ({ host: '203.0.113.1', enter: outsides.get(engine) ?? [] });
+  await benchPublishedPort('from outside', engines, from);
+  const onHost = ({ enterNetwork }: Engine) => ({ host: '127.0.0.1', enter: enterNetwork });
+  await benchPublishedPort('from the loopback of the host', engines, onHost);
 }
 
 async function benchThroughput(engines: readonly Engine[]): Promise<void> {
   const script = 'hostname -I; exec iperf3 --server --forceflush';
-  await using servers = await startAll(engines, () => [], script, /listening/);
-  const rates = await inTurn(engines, async (engine, index) => {
-    const words = [
-      'iperf3',
-      '--json',
-      '--time',
-      `${SECONDS}`,
-      '--client',
-      servers.list[index]?.address ?? '',
-    ];
-    const printed = await output(engine, engine.command('run', '--rm', 'network', ...words));
+  await using servers = await startAll(engines, [], script);
+  const figures = await inTurn(engines, async (engine, index) => {
+    const words = ['--json', '--time', `${SECONDS}`, '--client', servers.list[index]?.address ?? ''];
+    const printed = await output(engine, engine.command('run', '--rm', 'network', 'iperf3', ...words));
     return printed === undefined ? Infinity : JSON.parse(printed).end.sum_received.bits_per_second / 1e9;
   });
-  print('iperf3 between two containers, TCP (ratio to podman)', 'Gbit/s', engines, rates);
+  const what = 'iperf3 between two containers, TCP';
+  printComparison('What the network carries', 'Gbit/s', engines, [{ what, figures }]);
 }
 
-async function benchPublishedPort(
-  where: string,
-  engines: readonly Engine[],
-  load: (port: number) => Promise<number>,
-): Promise<void> {
-  const port = (index: number) => 8080 + index;
+/** Where wrk runs, and which address of the engine's host it asks there. */
+type LoadFrom = (engine: Engine) => { readonly host: string; readonly enter: readonly string[] };
+
+async function benchPublishedPort(where: string, engines: readonly Engine[], from: LoadFrom): Promise<void> {
+  const [tsrun] = engines;
+  if (tsrun === undefined) return;
   const script = 'hostname -I; nginx; echo listening; trap exit TERM; sleep 600 & wait';
-  await using _servers = await startAll(engines, (index) => ['-p', `${port(index)}:80`], script, /listening/);
-  const rates = await inTurn(engines, (_, index) => load(port(index)));
-  print(`nginx behind a published port, ${where} (ratio to podman)`, 'requests/s', engines, rates);
+  await using _servers = await startAll(engines, ['-p', `${PORT}:80`], script);
+  const figures = await inTurn(engines, (engine) => requestsPerSecond(tsrun, from(engine)));
+  const what = `nginx behind a published port, ${where}`;
+  printComparison('What the network carries', 'requests/s', engines, [{ what, figures }]);
 }
 
-async function requestsPerSecond(
-  tsrun: Engine,
-  host: string,
-  port: number,
-  from: OtherNetwork | undefined,
-): Promise<number> {
+const PORT = 8080;
+
+async function requestsPerSecond(tsrun: Engine, { host, enter }: ReturnType<LoadFrom>): Promise<number> {
   const wrk = ['wrk', '--threads', '1', '--connections', `${CONNECTIONS}`, '--duration', `${SECONDS}s`];
-  const run = ['run', '--rm', '--network', 'host', 'network', ...wrk, `http://${host}:${port}/`];
-  const printed = await output(tsrun, [...(from?.enter ?? []), ...tsrun.command(...run)]);
+  const run = ['run', '--rm', '--network', 'host', 'network', ...wrk, `http://${host}:${PORT}/`];
+  const printed = await output(tsrun, [...enter, ...tsrun.command(...run)]);
   if (/Socket errors|Non-2xx/.test(printed ?? '')) throw new Error(`requests failed:\n${printed}`);
   return printed === undefined ? Infinity : Number(/Requests\/sec: +([\d.]+)/.exec(printed)?.[1]);
 }
@@ -87,52 +74,25 @@ async function inTurn(
   return figures.map((all) => all.slice(1));
 }
 
-/** Ratios are medians of the rounds' own: the load of the machine changes from one to the next. */
-function print(
-  title: string,
-  unit: string,
-  engines: readonly Engine[],
-  figures: readonly (readonly number[])[],
-): void {
-  const reference = figures.at(-1) ?? [];
-  console.log(`\n### ${title}\n\n| what | median ${unit} | ratio, of each round |\n|---|---:|---:|`);
-  engines.forEach(({ name }, index) => {
-    const own = figures[index] ?? [];
-    if (own.includes(Infinity)) console.log(`| ${name} | hung: killed after ${PODMAN_LIMIT_SECONDS} s | |`);
-    else {
-      const value = median(own);
-      const ratio = median(own.map((figure, round) => figure / (reference[round] ?? Number.NaN)));
-      console.log(`| ${name} | ${value.toFixed(value < 100 ? 2 : 0)} | ${ratio.toFixed(2)} |`);
-    }
-  });
-}
-
 async function startAll(
   engines: readonly Engine[],
-  flags: (index: number) => readonly string[],
+  flags: readonly string[],
   script: string,
-  ready: RegExp,
 ): Promise<AsyncDisposable & { readonly list: readonly Server[] }> {
   const stack = new AsyncDisposableStack();
   const list: Server[] = [];
-  for (const [index, engine] of engines.entries())
-    list.push(stack.use(await startServer(engine, flags(index), script, ready)));
+  for (const engine of engines) list.push(stack.use(await startServer(engine, flags, script)));
   return { list, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-async function startServer(
-  engine: Engine,
-  flags: readonly string[],
-  script: string,
-  ready: RegExp,
-): Promise<Server> {
+async function startServer(engine: Engine, flags: readonly string[], script: string): Promise<Server> {
   const words = ['run', '--rm', '--name', 'server', ...flags, 'network', 'sh', '-c', script];
   const [program = '', ...args] = engine.command(...words);
   const child = spawn(program, args, {
     env: { ...process.env, ...engine.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const printed = await untilPrinted(child, ready);
+  const printed = await untilPrinted(child, /listening/);
   return {
     address: /^\d+\.\d+\.\d+\.\d+/m.exec(printed)?.[0] ?? '',
     [Symbol.asyncDispose]: async () => {
@@ -145,7 +105,7 @@ async function startServer(
 async function untilPrinted(child: ChildProcess, ready: RegExp): Promise<string> {
   let printed = '';
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+  const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_SECONDS * 1000);
   for (const stream of [child.stdout, child.stderr])
     stream?.on('data', (text) => {
       printed += text;
@@ -155,21 +115,4 @@ async function untilPrinted(child: ChildProcess, ready: RegExp): Promise<string>
     reject(new Error(`${child.spawnargs.join(' ')}: ${signal ?? code}\n${printed}`)),
   );
   return promise.finally(() => clearTimeout(limit));
-}
-
-/** What the command prints; undefined when it had to be killed. */
-async function output(engine: Engine, words: readonly string[]): Promise<string | undefined> {
-  const [program = '', ...args] = words;
-  const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
-  const options = {
-    env: { ...process.env, ...engine.env },
-    timeout: LIMIT_MS,
-    killSignal: 'SIGKILL',
-  } as const;
-  execFile(program, args, options, (error, stdout, stderr) => {
-    if (error === null) resolve(stdout);
-    else if (error.killed) resolve(undefined);
-    else reject(new Error(`${words.join(' ')}: ${error.code}\n${stderr}`));
-  });
-  return promise;
 }

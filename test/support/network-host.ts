@@ -72,18 +72,25 @@ export async function makeNetwork(): Promise<OtherNetwork> {
   };
 }
 
-/** An outside joined to this namespace by a cable: `outside` here, `inside` there, and a default route of this host to it. */
-export async function makeOutside(): Promise<OtherNetwork & { readonly address: string }> {
+/**
+ * An outside joined to a host by a cable: `outside` there, `inside` here, and a default route of the host to it. The host is
+ * this process's namespace, or the one that the words `enter` lead to.
+ */
+export async function makeOutside(
+  enter: readonly string[] = [],
+): Promise<OtherNetwork & { readonly address: string }> {
   const network = await makeNetwork();
-  ip('link', 'add', 'outside', 'type', 'veth', 'peer', 'name', 'inside', 'netns', `${network.pid}`);
-  ip('address', 'add', '203.0.113.1/24', 'dev', 'outside');
-  ip('-6', 'address', 'add', '2001:db8::1/64', 'dev', 'outside', 'nodad');
-  ip('link', 'set', 'outside', 'up');
+  const [program = '', ...words] = [...enter, 'ip'];
+  const onHost = (...args: readonly string[]) => execFileSync(program, [...words, ...args]);
+  onHost('link', 'add', 'outside', 'type', 'veth', 'peer', 'name', 'inside', 'netns', `${network.pid}`);
+  onHost('address', 'add', '203.0.113.1/24', 'dev', 'outside');
+  onHost('-6', 'address', 'add', '2001:db8::1/64', 'dev', 'outside', 'nodad');
+  onHost('link', 'set', 'outside', 'up');
   network.run('ip', 'address', 'add', '203.0.113.2/24', 'dev', 'inside');
   network.run('ip', '-6', 'address', 'add', '2001:db8::2/64', 'dev', 'inside', 'nodad');
   network.run('ip', 'link', 'set', 'inside', 'up');
-  ip('route', 'add', 'default', 'via', '203.0.113.2');
-  ip('-6', 'route', 'add', 'default', 'via', '2001:db8::2');
+  onHost('route', 'add', 'default', 'via', '203.0.113.2');
+  onHost('-6', 'route', 'add', 'default', 'via', '2001:db8::2');
   return { ...network, address: '203.0.113.2' };
 }
 
