@@ -27,7 +27,7 @@ export interface MountPlan {
   readonly child: readonly Op[];
 }
 
-/** `slot` is a name for its descriptor that no other mount has. */
+/** `slot` is a name for its descriptor that no other mount has. Options of a file system have no meaning here, as in mount(2). */
 export function planBind(
   mount: MountSpec,
   options: MountOptions,
@@ -37,13 +37,6 @@ export function planBind(
   const { source, destination } = mount;
   if (source === undefined)
     throw new TsrunError('BAD_MOUNT', `Cannot bind on ${destination}: the mount has no source`);
-  const [unknown] = options.data;
-  if (unknown !== undefined)
-    throw new TsrunError(
-      'BAD_MOUNT',
-      `Cannot bind on ${destination}: a bind mount has no option ${JSON.stringify(unknown)}`,
-      { hint: 'options of a file system are given where it is mounted first' },
-    );
   const owners = chooseOwners(mount, options, context, slot);
   const receives = options.propagation.some(({ flag }) => flag === K.MS_SLAVE);
   // Root of a user namespace cannot reach every file of the host, nor say whose files they are: the host process can. And in

@@ -7,11 +7,13 @@ import { planOwnProc } from './own-proc.ts';
 export type SecurityModule = 'apparmor' | 'selinux';
 
 /** "A field that the host cannot honour is an error": a container would run with fewer limits than it was given. */
-export function checkLabels({ process, linux }: RuntimeSpec, modules: readonly SecurityModule[]): void {
+export function checkLabels(
+  { process }: Pick<RuntimeSpec, 'process'>,
+  modules: readonly SecurityModule[],
+): void {
   const asked = [
     ['process.apparmorProfile', process.apparmorProfile, 'apparmor'],
     ['process.selinuxLabel', process.selinuxLabel, 'selinux'],
-    ['linux.mountLabel', linux.mountLabel, 'selinux'],
   ] as const;
   for (const [name, value, module] of asked) {
     // An unconfined process is what there is without AppArmor.

@@ -365,7 +365,7 @@ describe('hooks', () => {
       .split('\n')
       .map((line) => JSON.parse(line));
     expect(told.map(({ status, pid: of, id }) => [status, of, id])).toEqual([
-      ['creating', pid, 'l1'],
+      ['created', pid, 'l1'],
       ['creating', pid, 'l1'],
       // Inside its PID namespace.
       ['creating', 1, 'l1'],

@@ -78,12 +78,15 @@ test('a terminal has the size that was asked for, not that of the caller', async
   expect(await bundles.sh(change, 'stty size')).toContain('31 97');
 });
 
-describe.skipIf(existsSync('/sys/fs/selinux/enforce'))('without a security module', () => {
-  test.for<Change>([
-    withProcess({ selinuxLabel: 'system_u:system_r:container_t:s0' }),
-    { linux: linux({ mountLabel: 'system_u:object_r:container_file_t:s0' }) },
-  ])('a label is refused: %o', async (change) => {
+describe.skipIf(existsSync('/sys/fs/selinux/enforce'))('without SELinux', () => {
+  test('a label of the program is refused', async () => {
+    const change = withProcess({ selinuxLabel: 'system_u:system_r:container_t:s0' });
     await expect(bundles.run(change, 'true')).rejects.toThrow('this kernel has no SELinux');
+  });
+
+  test('one of files means nothing', async () => {
+    const change = { linux: linux({ mountLabel: 'system_u:object_r:container_file_t:s0' }) };
+    expect(await bundles.sh(change, 'echo hello')).toBe('hello\n');
   });
 });
 

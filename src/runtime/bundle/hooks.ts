@@ -10,7 +10,8 @@ import { type BundleRecord, type BundleStatus, OCI_VERSION } from './record.ts';
 type Told = Pick<BundleRecord, 'id' | 'bundle' | 'spec'>;
 
 const STATUS: Readonly<Record<HookName, BundleStatus>> = {
-  prestart: 'creating',
+  // It was called after `create` before specification 1.1, and those that are left may look for that.
+  prestart: 'created',
   createRuntime: 'creating',
   createContainer: 'creating',
   startContainer: 'created',

@@ -1,10 +1,11 @@
 /** What a configuration asks for, and does not get although the container runs: runtime.md, Warnings. */
+import { parseMountOptions } from '../../mounts/options.ts';
 import { capabilityMask, unknownCapabilities } from '../../security/capabilities.ts';
-import type { RuntimeSpec } from '../../spec/runtime.ts';
+import type { MountSpec, RuntimeSpec } from '../../spec/runtime.ts';
 import type { HostFacts } from '../plan.ts';
 
 export function bundleWarnings(
-  { process, linux: { resources = {} } }: RuntimeSpec,
+  { process, mounts, linux: { resources = {}, mountLabel } }: RuntimeSpec,
   host: Pick<HostFacts, 'boundingCapabilities'>,
 ): readonly string[] {
   const names = [...new Set(Object.values(process.capabilities ?? {}).flat())];
@@ -21,5 +22,14 @@ export function bundleWarnings(
       ? []
       : ['ignoring memory.kernel: no kernel since 5.16 limits kernel memory by itself']),
     ...(leafWeights ? ['ignoring blockIO.leafWeight: no kernel since 5.0 has it'] : []),
+    ...mounts.flatMap(unboundOptions),
+    ...(mountLabel ? ['ignoring linux.mountLabel: files have the labels that the kernel gives them'] : []),
   ];
+}
+
+/** What a bind mount shows is mounted already: its file system has been told its options. mount(2). */
+function unboundOptions({ destination, type, options = [] }: MountSpec): readonly string[] {
+  const { bind, remount, data } = parseMountOptions(options);
+  if (!(bind || type === 'bind') || remount || data.length === 0) return [];
+  return [`ignoring options of a file system for the bind mount on ${destination}: ${data.join(', ')}`];
 }

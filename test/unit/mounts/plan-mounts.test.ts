@@ -159,12 +159,6 @@ test('what is mounted already is changed by remount', () => {
 });
 
 describe('a mount that cannot be planned', () => {
-  test('is a bind with an option of a file system', () => {
-    expect(() => plan({ destination: '/x', source: '/s', options: ['bind', 'size=1m'] })).toThrow(
-      'a bind mount has no option "size=1m"',
-    );
-  });
-
   test('has neither a type nor the option bind', () => {
     expect(() => plan({ destination: '/x' })).toThrow(expect.objectContaining({ code: 'BAD_MOUNT' }));
   });

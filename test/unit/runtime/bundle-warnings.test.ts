@@ -33,6 +33,19 @@ test('limits that no kernel has any more are named', () => {
   expect(bundleWarnings(spec, { boundingCapabilities: 1n })).toHaveLength(2);
 });
 
+test('options of a file system for a bind mount, and labels of files, are named', () => {
+  const mounts = [
+    { destination: '/a', source: '/s', options: ['bind', 'mode=755', 'ro', 'size=1m', 'shared'] },
+    { destination: '/b', source: '/s', type: 'bind', options: ['nosuid'] },
+    { destination: '/c', source: 'tmpfs', type: 'tmpfs', options: ['mode=755'] },
+  ];
+  const spec = { ...SPEC, mounts, linux: { ...SPEC.linux, mountLabel: 'a:b:c:d' } };
+  expect(bundleWarnings(spec, { boundingCapabilities: 1n })).toEqual([
+    'ignoring options of a file system for the bind mount on /a: mode=755, size=1m',
+    'ignoring linux.mountLabel: files have the labels that the kernel gives them',
+  ]);
+});
+
 test('a class of resctrl is refused', () => {
   expect(() => planScheduling(SPEC.process, { ...SPEC.linux, intelRdt: { closID: 'gold' } })).toThrow(
     expect.objectContaining({ code: 'NO_RESCTRL' }),
