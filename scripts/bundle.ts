@@ -4,11 +4,13 @@
  * oci.cjs with all that engines call, oci-chunks/. Node starts CommonJS without its loader for ES modules, and what V8 is given
  * costs time whether it is called or not.
  */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type OutputOptions, rolldown } from 'rolldown';
 
 const REPOSITORY = join(import.meta.dirname, '..');
+const COMMIT = readCommit();
 /** Files that are one, with all that they import other than by a call of import(); what is in the first is not in the second. */
 type Wholes = Readonly<Record<string, readonly string[]>>;
 
@@ -33,6 +35,12 @@ await bundle('src/cli/main.ts', directory, splitting('main.cjs', 'chunks', TSRUN
 await bundle('scripts/bundle-entry-oci.ts', directory, { entryFileNames: 'tsrun-oci.cjs' });
 await bundle('src/cli/oci/main.ts', directory, splitting('oci.cjs', 'oci-chunks', TSRUN_OCI));
 
+/** What src/cli/version.ts says; the sources need not be a repository. */
+function readCommit(): string {
+  const { status, stdout } = spawnSync('git', ['-C', REPOSITORY, 'rev-parse', 'HEAD'], { encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : 'unknown';
+}
+
 function splitting(main: string, chunks: string, wholes: Wholes): OutputOptions {
   return {
     entryFileNames: main,
@@ -52,6 +60,7 @@ async function bundle(input: string, directory: string, options: OutputOptions):
     input: join(REPOSITORY, input),
     platform: 'node',
     external: ['koffi'],
+    transform: { define: { 'process.env.TSRUN_COMMIT': JSON.stringify(COMMIT) } },
     preserveEntrySignatures: false,
     checks: { ineffectiveDynamicImport: false },
   });

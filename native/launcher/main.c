@@ -55,6 +55,7 @@ int main(int argc, char **argv) {
   char **args = calloc(count + (size_t)argc, sizeof *args);
   if (args == NULL) return fail("start", script, "free some memory");
   memcpy(args, before, sizeof before);
+  if (argc > 0) args[0] = argv[0]; /* process.argv0: people install tsrun-oci by other names, and it calls itself as they do */
   for (int i = 1; i < argc; i++) args[count + (size_t)i - 1] = argv[i];
 
   for (size_t i = 0; i < sizeof NODE_PLACES / sizeof *NODE_PLACES; i++) {

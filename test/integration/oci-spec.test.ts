@@ -1,11 +1,10 @@
 /** `tsrun-oci spec`: what it writes, beside what runc writes. */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-
-const TSRUN_OCI = join(import.meta.dirname, '../../bin/tsrun-oci');
+import { OCI_PROGRAM } from '../support/under-test.ts';
 
 function writeSpec(program: string, ...flags: readonly string[]) {
   const cwd = mkdtempSync(join(tmpdir(), 'spec-'));
@@ -18,7 +17,7 @@ function writeSpec(program: string, ...flags: readonly string[]) {
 test.each([[[]], [['--rootless']]])(
   "with %j it is runc's, but for the name, the version and more masked paths",
   (flags) => {
-    const ours = JSON.parse(writeSpec(TSRUN_OCI, ...flags).text);
+    const ours = JSON.parse(writeSpec(OCI_PROGRAM, ...flags).text);
     const theirs = JSON.parse(writeSpec('runc', ...flags).text);
     expect(ours.linux.maskedPaths).toEqual(expect.arrayContaining(theirs.linux.maskedPaths));
     expect({
@@ -31,9 +30,25 @@ test.each([[[]], [['--rootless']]])(
 );
 
 test('a config.json that is there already is kept', () => {
-  const { cwd, text } = writeSpec(TSRUN_OCI);
-  const { status, stderr } = spawnSync(TSRUN_OCI, ['spec', '-b', cwd, '--rootless'], { encoding: 'utf8' });
+  const { cwd, text } = writeSpec(OCI_PROGRAM);
+  const { status, stderr } = spawnSync(OCI_PROGRAM, ['spec', '-b', cwd, '--rootless'], { encoding: 'utf8' });
   expect(status).toBe(1);
   expect(stderr).toContain('File config.json exists. Remove it first');
   expect(readFileSync(join(cwd, 'config.json'), 'utf8')).toBe(text);
+});
+
+test('usage and version have the name that the program was called by', () => {
+  const link = join(mkdtempSync(join(tmpdir(), 'named-')), 'runc');
+  symlinkSync(OCI_PROGRAM, link);
+  const say = (program: string, ...words: string[]) => execFileSync(program, words, { encoding: 'utf8' });
+  for (const [program, name] of [
+    [link, 'runc'],
+    [OCI_PROGRAM, 'tsrun-oci'],
+  ] as const) {
+    expect(say(program, '--help')).toMatch(new RegExp(`^NAME:\n   ${name} - Open .*\n\nUSAGE:\n   ${name} `));
+    expect(say(program, 'state', '-h')).toMatch(new RegExp(`^NAME:\n   ${name} state - `));
+    expect(say(program, '-v')).toMatch(
+      new RegExp(`^${name} version \\d+\\.\\d+\\.\\d+\ncommit: \\w+\nspec: 1\\.\\d+\\.\\d+\n$`),
+    );
+  }
 });

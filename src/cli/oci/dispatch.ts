@@ -5,7 +5,7 @@ import { reasonOf, TsrunError } from '../../lib/errors.ts';
 import { OCI_VERSION } from '../../runtime/bundle/record.ts';
 import { type FlagTable, helpOf, parseFlags, type Syntax } from '../flags.ts';
 import { print } from '../print.ts';
-import { VERSION } from '../version.ts';
+import { COMMIT, VERSION } from '../version.ts';
 import { type Log, openLog } from './log.ts';
 import { goFlags, hostPathOf, type OciContext, type OciVerb } from './verb.ts';
 
@@ -53,7 +53,8 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
   try {
     const { flags, rest } = parseFlags(FLAGS, goFlags(argv, FLAGS), SYNTAX);
     const [word, ...args] = rest;
-    if (flags.version) return printed(`tsrun-oci version ${VERSION}\nspec: ${OCI_VERSION}\n`);
+    if (flags.version)
+      return printed(`${programName()} version ${VERSION}\ncommit: ${COMMIT}\nspec: ${OCI_VERSION}\n`);
     if (flags.help || word === undefined || word === 'help') return printed(await helpText());
     log = openLog({ file: flags.log, format: flags['log-format'] ?? 'text', debug: flags.debug });
     const load = find(VERBS, word) ?? find(INTERNAL, word);
@@ -100,17 +101,25 @@ function report(error: unknown, { what, exitCode }: Failed, log: Log): number {
   return exitCode;
 }
 
+/** What it was called by: engines and people install it under other names. Its own where the caller named Node. */
+function programName(): string {
+  const name = process.argv0.slice(process.argv0.lastIndexOf('/') + 1);
+  return name === 'node' ? 'tsrun-oci' : name;
+}
+
 async function helpText(): Promise<string> {
+  const program = programName();
   const verbs = await Promise.all(
     Object.entries(VERBS).map(async ([name, load]) => [name, (await load()).verb.summary] as const),
   );
   const lines = verbs.map(([name, summary]) => `   ${name.padEnd(12)} ${summary}\n`).join('');
-  return `NAME:\n   tsrun-oci - Open Container Initiative runtime\n\nUSAGE:\n   tsrun-oci [global options] command [command options] [arguments...]\n\nVERSION:\n   ${VERSION}\n\nCOMMANDS:\n${lines}\nGLOBAL OPTIONS:\n${helpOf(FLAGS)}`;
+  return `NAME:\n   ${program} - Open Container Initiative runtime\n\nUSAGE:\n   ${program} [global options] command [command options] [arguments...]\n\nVERSION:\n   ${VERSION}\n\nCOMMANDS:\n${lines}\nGLOBAL OPTIONS:\n${helpOf(FLAGS)}`;
 }
 
 function verbHelp(verb: OciVerb): string {
   const [name] = verb.synopsis.split(' ');
-  return `NAME:\n   tsrun-oci ${name} - ${verb.summary}\n\nUSAGE:\n   tsrun-oci ${verb.synopsis}\n\nOPTIONS:\n${helpOf(verb.flags)}`;
+  const program = programName();
+  return `NAME:\n   ${program} ${name} - ${verb.summary}\n\nUSAGE:\n   ${program} ${verb.synopsis}\n\nOPTIONS:\n${helpOf(verb.flags)}`;
 }
 
 function printed(text: string): number {
