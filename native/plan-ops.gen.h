@@ -363,6 +363,9 @@
 #define FIND_PROGRAM_ENV 2
 #define OP_WRITE_PID_FILE 127
 #define WRITE_PID_FILE_PATH 0
+#define OP_FIND_HOME 129
+#define FIND_HOME_AT 0
+#define FIND_HOME_UID 1
 #define OP_AWAIT_EXEC 128
 
 /* X(NAME, name, kinds of its fields …) */
@@ -460,6 +463,7 @@
   X(HAND_OVER, hand_over, KIND_STR, KIND_FD, KIND_STR) \
   X(FIND_PROGRAM, find_program, KIND_FD, KIND_STR, KIND_STRINGS) \
   X(WRITE_PID_FILE, write_pid_file, KIND_STR) \
+  X(FIND_HOME, find_home, KIND_FD, KIND_U64) \
   X(AWAIT_EXEC, await_exec, 0) \
 
 #endif

@@ -301,6 +301,13 @@ int op_execve(struct run *r, const struct plan_op *op) {
   struct program program = {run_strings(r, op->f[EXECVE_ARGS]), run_strings(r, op->f[EXECVE_ENV])};
   if (program.args == NULL || program.env == NULL) return -ENOMEM;
   if (program.args[0] == NULL) return -EINVAL;
+  if (r->home != NULL) {
+    uint32_t n = plan_len(op->f[EXECVE_ENV]);
+    program.env = reallocarray(program.env, (size_t)n + 2, sizeof *program.env);
+    if (program.env == NULL) return -ENOMEM;
+    program.env[n] = r->home;
+    program.env[n + 1] = NULL;
+  }
   return along_path(r, program.args[0], program.env, try_exec, &program);
 }
 

@@ -48,6 +48,7 @@ struct run {
   int plan_fd, report_fd;
   int starter;    /* of a child that somebody else starts: the connection to whoever does, or -1 */
   int is_child;
+  char *home;     /* one more variable for the program, or NULL: find_home */
   int entered;    /* this process stands in the working directory of the program */
   pid_t child;
   int pidfd;

@@ -227,6 +227,8 @@ export const OPS = {
   find_program: { code: 126, fields: { cwd: 'fd', program: 'str', env: 'strings' } },
   /** The number alone, for other programs; the file is there with all of its text or not at all. */
   write_pid_file: { code: 127, fields: { path: 'str' } },
+  /** Looks in etc/passwd below `at` for the home directory of `uid`, which execve adds to its environment; `/` when nobody knows it. */
+  find_home: { code: 129, fields: { at: 'fd', uid: 'u64' } },
   /** Until execve has succeeded in the child; the helper does so at the end in any case. */
   await_exec: { code: 128, fields: {} },
 } as const satisfies Record<string, { code: number; fields: Record<string, keyof typeof FIELD_KINDS> }>;

@@ -53,13 +53,14 @@ export function planProgram(input: ProgramInput, host: HostFacts): readonly (OpG
       ...planLabels(process, input.procMounts, host.securityModules),
     ]),
     group('child', 'Standard input and output', planStdio(input)),
-    group('child', 'The working directory, as root', [
+    group('child', 'The directories of the program, as root', [
       {
         op: 'enter',
         at: 'rootfs',
         path: process.cwd,
         why: 'Root may enter directories that the user of the program may not; a descriptor in /proc is none.',
       },
+      ...planHome(process),
     ]),
     // With no_new_privs a filter can be loaded without privilege, so it comes last; without it, loading needs
     // CAP_SYS_ADMIN and must come before the capabilities are given up.
@@ -84,10 +85,27 @@ export function planProgram(input: ProgramInput, host: HostFacts): readonly (OpG
       {
         op: 'execve',
         args: process.args,
-        env: process.env,
+        env: hasHome(process) ? process.env : process.env.filter((variable) => variable !== 'HOME='),
         why: 'The program takes the place of this process: the container runs.',
       },
     ]),
+  ];
+}
+
+/** An empty one is none: runc and crun look for another. */
+function hasHome({ env }: ProcessSpec): boolean {
+  return env.some((variable) => variable.startsWith('HOME=') && variable !== 'HOME=');
+}
+
+function planHome(process: ProcessSpec): readonly Op[] {
+  if (hasHome(process)) return [];
+  return [
+    {
+      op: 'find_home',
+      at: 'rootfs',
+      uid: process.user.uid,
+      why: 'Programs look for the files of their user below HOME; the environment does not say where that is.',
+    },
   ];
 }
 

@@ -272,6 +272,26 @@ describe('exec', () => {
     oci.ok('delete', '-f', id);
   });
 
+  test('finds the home directory of its user, and the last value of a variable counts', () => {
+    const root = oci.rootfs();
+    writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0::/root:\nann:x:1000:1000::/home/ann:\n');
+    const config = { root: { path: root } };
+    const process = { env: ['PATH=/nowhere', 'A=1', 'PATH=/bin', 'A=2'] };
+    oci.runWith(
+      { stdio: 'ignore' },
+      'run',
+      '-d',
+      '-b',
+      oci.bundle({ args: ['sleep', '100'], config, process }),
+      'j7',
+    );
+    expect(oci.ok('exec', '--user', '1000', '-e', 'A=3', 'j7', 'env')).toBe(
+      'PATH=/bin\nA=3\nHOME=/home/ann\n',
+    );
+    expect(oci.ok('exec', '-e', 'HOME=/x', 'j7', 'env')).toContain('HOME=/x\n');
+    oci.ok('delete', '-f', 'j7');
+  });
+
   test('--cgroup names one below that of the container, which is there', () => {
     const id = sleeping('j4');
     const said = (path: string) => oci.run('exec', '--cgroup', path, id, 'true');

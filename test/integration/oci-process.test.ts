@@ -1,6 +1,6 @@
 /** Fields of a bundle's configuration that no flag of `tsrun run` reaches: what they come to, seen from inside. */
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, inject, test } from 'vitest';
@@ -252,3 +252,57 @@ test.for([true, false])(
     expect(await bundles.sh(change, 'ls /proc/1/fd; true')).toBe('0\n1\n2\n');
   },
 );
+
+describe('HOME, where the environment does not say it', () => {
+  const passwd = 'root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:\nann2:x:1000:0::/no:\nlast:x:7::/x';
+  const homeOf = (uid: number, file: (etc: string) => void, env: readonly string[] = []) => {
+    const path = bundles.rootfs();
+    mkdirSync(join(path, 'etc'), { recursive: true });
+    file(join(path, 'etc'));
+    const process = { env: ['PATH=/bin', ...env], user: { uid, gid: 0 } };
+    return bundles.sh({ root: { kind: 'directory', path }, process }, 'env | busybox grep ^HOME=');
+  };
+  const write = (text: string) => (etc: string) => writeFileSync(join(etc, 'passwd'), text);
+
+  test.for<[number, string]>([
+    [0, '/root'],
+    [1000, '/home/ann'],
+    [7, '/'],
+    [8, '/'],
+  ])('of user %i is that of the container: %s', async ([uid, home]) => {
+    expect(await homeOf(uid, write(passwd))).toBe(`HOME=${home}\n`);
+  });
+
+  test('an empty one is none, and another one is kept', async () => {
+    expect(await homeOf(0, write(passwd), ['HOME='])).toBe('HOME=/root\n');
+    expect(await homeOf(0, write(passwd), ['HOME=/srv'])).toBe('HOME=/srv\n');
+  });
+
+  test('the file is found below the root of the container', async () => {
+    const link = (etc: string) => {
+      symlinkSync('../../../../etc/passwd.inside', join(etc, 'passwd'));
+      writeFileSync(join(etc, 'passwd.inside'), 'root:x:0:0::/inside:\n');
+    };
+    expect(await homeOf(0, link)).toBe('HOME=/inside\n');
+  });
+
+  test.for<[string, (etc: string) => void]>([
+    ['a pipe', (etc) => execFileSync('mkfifo', [join(etc, 'passwd')])],
+    ['a descriptor', (etc) => symlinkSync('/proc/self/fd/3', join(etc, 'passwd'))],
+    ['a directory', (etc) => mkdirSync(join(etc, 'passwd'))],
+    ['a line without an end', write(`root:x:0:0::/${'a'.repeat(100_000)}`)],
+    ['a home that is too long', write(`root:x:0:0::/${'a'.repeat(5000)}:/bin/sh\n`)],
+    ['control characters', write('root:x:0:0::/a\rb:/bin/sh\n')],
+    ['a NUL', write('root:x:0:0::/a\0b:/bin/sh\n')],
+    ['numbers that are none', write(':x::0::/a:\n:x:-0:0::/b:\n:x:0x0:0::/c:\n:x: 0:0::/d:\n')],
+    [
+      'a gigabyte of nothing',
+      (etc) => {
+        write('')(etc);
+        truncateSync(join(etc, 'passwd'), 2 ** 30);
+      },
+    ],
+  ])('is / where the file is hostile: %s', async ([, file]) => {
+    expect(await homeOf(0, file)).toBe('HOME=/\n');
+  });
+});

@@ -12,6 +12,7 @@ type DetachedOps = Extract<
   | 'run_hook'
   | 'hand_over'
   | 'find_program'
+  | 'find_home'
   | 'write_pid_file'
   | 'await_exec'
 >;
@@ -27,6 +28,7 @@ export const DETACHED: Translations<DetachedOps> = {
   },
   hand_over: ({ path }, sh) => sh.comment(`No command does it: a descriptor is sent to ${path}.`),
   find_program: ({ program }, sh) => sh.line(`command -v ${quote(program)} >/dev/null`),
+  find_home: (op, sh) => sh.impossible(op, 'the program gets no HOME: the environment of env is fixed here.'),
   write_pid_file: ({ path }, sh) => sh.line(`printf %s "$CHILD" >${quote(path)}`),
   await_exec: (_op, sh) => sh.comment('The script does not see the moment of the exec.'),
 };

@@ -13,6 +13,7 @@ import { type BundleSpec, inBundle, parseRuntimeSpec } from '../../spec/runtime-
 import { readHostFacts } from '../host-facts.ts';
 import { type Detachment, type HostFacts, planContainer } from '../plan.ts';
 import type { PassedDescriptors } from './descriptors.ts';
+import { lastOfEach } from './environment.ts';
 import { isPaused } from './freezer.ts';
 import { hookStates } from './hooks.ts';
 import { checkId, identityOf, reserve, userName, writeRecord } from './record.ts';
@@ -137,7 +138,7 @@ function withProcess({ process, ...spec }: BundleSpec, { passed }: BundleOptions
       exitCode: 1,
     });
   }
-  return { ...spec, process: { ...process, env: [...process.env, ...passed.env] } };
+  return { ...spec, process: { ...process, env: lastOfEach(process.env, passed.env) } };
 }
 
 /** Who leaves the container to itself leaves its terminal to somebody. */

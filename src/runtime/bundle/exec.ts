@@ -10,6 +10,7 @@ import { readHostFacts } from '../host-facts.ts';
 import { planExec } from '../plan-exec.ts';
 import { checkTerminal } from './create.ts';
 import type { PassedDescriptors } from './descriptors.ts';
+import { lastOfEach } from './environment.ts';
 import { type BundleContainer, identityOf } from './record.ts';
 
 export interface ExecOptions {
@@ -38,7 +39,7 @@ export function prepareExec(container: BundleContainer, options: ExecOptions): P
   return planExec(
     {
       spec: container.spec,
-      process: { ...options.process, env: [...options.process.env, ...options.passed.env] },
+      process: { ...options.process, env: lastOfEach(options.process.env, options.passed.env) },
       container: process,
       identity: identityOf(container),
       cgroups: subCgroups(currentCgroups(container.cgroups, process.pid), options.cgroups),
