@@ -18,7 +18,9 @@ const TSRUN: Wholes = {
   // What every usual run imports by a call of import() belongs to it.
   main: ['src/cli/main.ts', 'src/cli/run.ts', 'src/security/seccomp-default-program.gen.ts'],
   network: ['src/engine/container-network.ts'],
-  registry: ['src/registry/pull.ts'],
+  // What `load` calls too.
+  unpack: ['src/image/blobs.ts', 'src/image/platform.ts', 'src/image/prepare.ts', 'src/image/work.ts'],
+  registry: ['src/registry/login.ts', 'src/registry/pull.ts'],
 };
 const TSRUN_OCI: Wholes = {
   // Most calls of an engine are for a container that is there; what makes one is larger than all the rest.

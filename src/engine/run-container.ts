@@ -1,5 +1,6 @@
 /** The main job: image + options → container on disk → plan → running program. */
-import { openImageStore } from '../image/store.ts';
+import type { ResolvedImage } from '../image/resolved.ts';
+import { type ImageStore, openImageStore } from '../image/store.ts';
 import type { KernelDoor } from '../kernel/door.ts';
 import type { Plan } from '../kernel/ops.ts';
 import { type HostPath, hostPath } from '../lib/brands.ts';
@@ -43,14 +44,15 @@ export async function prepareContainer(
   paths: EnginePaths,
   options: ContainerOptions,
   reporter: readonly string[],
+  source: ImageSource,
 ): Promise<PreparedContainer> {
   checkRoot(`run ${options.image}`);
   prepareRoots(paths);
   await sweep(paths);
   const images = openImageStore(paths.dataRoot);
   // Until the container is on record, nothing else says that its image is in use.
-  using _held = await images.hold();
-  const draft = await draftContainer(paths, options, await images.resolve(options.image));
+  using held = await holdImage(images, options.image, source);
+  const draft = await draftContainer(paths, options, held.image);
   const { id, image, spec } = draft;
   claimContainer(paths, id);
   let name: string | undefined;
@@ -81,6 +83,43 @@ export async function prepareContainer(
   }
 }
 
+/** Where an image comes from that is not in the store, and when it is looked for there. */
+export interface ImageSource {
+  readonly policy: 'always' | 'missing' | 'never';
+  /** Brings it into the store. `missing`: it is not there. */
+  pull(image: string, missing: boolean): Promise<void>;
+}
+
+interface HeldImage extends Disposable {
+  readonly image: ResolvedImage;
+}
+
+/** The image cannot be removed until what is returned is disposed of. */
+async function holdImage(images: ImageStore, name: string, source: ImageSource): Promise<HeldImage> {
+  if (source.policy === 'always') await source.pull(name, false);
+  try {
+    return await hold();
+  } catch (error) {
+    const isMissing = error instanceof TsrunError && error.code === 'IMAGE_NOT_FOUND';
+    if (!isMissing || source.policy !== 'missing' || IS_ID.test(name)) throw error;
+  }
+  await source.pull(name, true);
+  return hold();
+
+  async function hold(): Promise<HeldImage> {
+    const lock = await images.hold();
+    try {
+      return { image: await images.resolve(name), [Symbol.dispose]: () => lock[Symbol.dispose]() };
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
+    }
+  }
+}
+
+/** No registry can be asked for an image by its ID alone. */
+const IS_ID = /^sha256:|^[0-9a-f]{64}$/;
+
 const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 
 /** Node's error of a write does not say which file it was. */
@@ -97,9 +136,10 @@ export async function runContainer(
   options: ContainerOptions,
   door: KernelDoor,
   warn: (warnings: readonly string[]) => void,
+  source: ImageSource,
 ): Promise<number> {
   const { launch } = await import('../runtime/launch.ts');
-  const { plan, warnings } = await prepareContainer(paths, options, []);
+  const { plan, warnings } = await prepareContainer(paths, options, [], source);
   warn(warnings);
   return launch(plan, door);
 }

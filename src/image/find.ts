@@ -25,7 +25,7 @@ export function findImage(entries: readonly Descriptor[], paths: StorePaths, tex
   if (byId) return { entry: byId, name: undefined };
   if (reference === undefined && digits === undefined) parseReference(text);
   throw new TsrunError('IMAGE_NOT_FOUND', `No such image: ${reference ? familiarName(reference) : text}`, {
-    hint: 'see `tsrun images`; bring an image in with `tsrun load` or `tsrun import`',
+    hint: 'see `tsrun images`; bring an image in with `tsrun pull`, `tsrun load` or `tsrun import`',
   });
 }
 

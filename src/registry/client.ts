@@ -152,7 +152,7 @@ export class RegistryClient implements Disposable {
 
   #resolve(path: string | URL): URL {
     if (path instanceof URL) return path;
-    const url = new URL(`${this.#base.href.replace(/\/$/, '')}/${path}`);
+    const url = new URL(`${this.#base.href.replace(/\/$/, '')}/${path}`); // `/v2/` itself when there is no path
     // A mirror of several registries must be told which of them is meant: containerd's `ns`.
     if (this.endpoint.isMirror) url.searchParams.set('ns', this.#options.registry);
     return url;

@@ -65,7 +65,8 @@ export function connectionFailed(host: string, proxy: string | undefined, cause:
   if (CERTIFICATE.test(code))
     return fail(
       'REGISTRY_CERTIFICATE',
-      `its certificate is not trusted: ${wordsOf(cause)} (${code})`,
+      // Without OpenSSL's words for people who run Node themselves.
+      `its certificate is not trusted: ${wordsOf(cause).split(';')[0]} (${code})`,
       `put the certificate of its authority into /etc/tsrun/certs.d/${host}/ca.crt`,
     );
   if (NOT_TLS.has(code))

@@ -66,6 +66,7 @@ export async function pullImage(paths: StorePaths, text: string, options: PullOp
   const layers = await addDocuments(paths, repository, manifest, platform);
   const say = (phase: LayerPhase, { digest, size }: Descriptor, bytes = size) =>
     options.onLayer({ layer: digest, phase, bytes, size });
+  for (const layer of layers) if (!hasBlob(paths, layer)) say('waiting', layer, 0);
   await using downloads = new Downloads(layers, PARALLEL_DOWNLOADS, stop, (layer) =>
     fetchBlob(paths, repository, layer, (phase, bytes) => say(phase, layer, bytes)),
   );
@@ -134,7 +135,6 @@ async function fetchBlob(
   say: (phase: LayerPhase, bytes: number) => void,
 ): Promise<void> {
   if (hasBlob(paths, blob)) return;
-  say('waiting', 0);
   using _lock = await lockMaking(paths, 'blob', blob.digest, repository.signal);
   if (hasBlob(paths, blob)) return;
   try {

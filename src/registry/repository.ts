@@ -2,8 +2,9 @@
 import type { Reference } from '../image/reference.ts';
 import { TsrunError } from '../lib/errors.ts';
 import { type ClientOptions, RegistryClient } from './client.ts';
-import { EMPTY } from './credentials.ts';
-import { type Capability, defaultEndpoint, type Endpoint } from './endpoint.ts';
+import { type Credentials, findCredentials } from './credentials.ts';
+import type { Capability, Endpoint } from './endpoint.ts';
+import { endpointsOf } from './hosts.ts';
 import { RETRY_LIMITS, type RetryLimits } from './retry.ts';
 
 export interface RegistryOptions {
@@ -32,6 +33,11 @@ export class Repository implements Disposable {
     return `repository:${this.reference.path}:${actions.join(',')}`;
   }
 
+  /** The registry itself. */
+  get main(): RegistryClient {
+    return this.#clients.at(-1) as RegistryClient;
+  }
+
   /** Asks one endpoint after the other until one has what is asked for. The last one's error is the one that is thrown. */
   async first<T>(capability: Capability, ask: (client: RegistryClient) => Promise<T>): Promise<T> {
     const clients = this.#clients.filter(({ endpoint }) => endpoint.capabilities.includes(capability));
@@ -56,15 +62,20 @@ export class Repository implements Disposable {
   }
 }
 
-export async function openRepository(reference: Reference, options: RegistryOptions): Promise<Repository> {
+/** `credentials`: who asks; as the user has logged in when not given. */
+export async function openRepository(
+  reference: Reference,
+  options: RegistryOptions,
+  credentials?: () => Promise<Credentials>,
+): Promise<Repository> {
   const { env, signal, retry = RETRY_LIMITS } = options;
-  return new Repository(reference, [defaultEndpoint(reference.registry)], {
+  return new Repository(reference, await endpointsOf(reference.registry, env), {
     env,
     signal,
     retry,
     idleMs: idleMs(env),
     registry: reference.registry,
-    credentials: async () => EMPTY,
+    credentials: credentials ?? ((registry) => findCredentials(registry, env)),
   });
 }
 

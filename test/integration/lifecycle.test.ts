@@ -58,7 +58,9 @@ describe('the exit status is', () => {
       const { code, stderr } = await tsrun.run('run', '--rm', ...args);
       return `${code} ${stderr.split('\n')[0]}`;
     };
-    expect(await failed('nosuchimage', 'true')).toBe('125 tsrun: No such image: nosuchimage:latest');
+    expect(await failed('--pull', 'never', 'nosuchimage', 'true')).toBe(
+      '125 tsrun: No such image: nosuchimage:latest',
+    );
     expect(await failed('--nosuchflag')).toBe('125 tsrun: unknown flag: --nosuchflag');
     expect(await failed('--tmpfs', '/t:size=x', 'busybox', 'true')).toMatch(
       /^125 tsrun: Cannot start the container: .*size/,

@@ -35,7 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const DOORS: readonly { readonly module: RegExp; readonly only: RegExp; readonly why: string }[] = [
   {
     module: /^(node:)?child_process$/,
-    only: /^cli\/oci\/ps\.ts$/,
+    only: /^(cli\/oci\/ps|registry\/credential-helper)\.ts$/,
     why: 'processes are started by the native helper',
   },
   { module: /^(node:ffi|koffi)$/, only: /^kernel\//, why: 'native code is loaded in kernel/ alone' },
