@@ -367,6 +367,13 @@
 #define FIND_HOME_AT 0
 #define FIND_HOME_UID 1
 #define OP_AWAIT_EXEC 128
+#define OP_OPEN_LOG 132
+#define OPEN_LOG_INTO 0
+#define OPEN_LOG_PATH 1
+#define OP_LOG 133
+#define LOG_FD 0
+#define LOG_BEFORE 1
+#define LOG_BEHIND 2
 
 /* X(NAME, name, kinds of its fields …) */
 #define TSR_OPS(X) \
@@ -465,5 +472,7 @@
   X(WRITE_PID_FILE, write_pid_file, KIND_STR) \
   X(FIND_HOME, find_home, KIND_FD, KIND_U64) \
   X(AWAIT_EXEC, await_exec, 0) \
+  X(OPEN_LOG, open_log, KIND_INTO, KIND_STR) \
+  X(LOG, log, KIND_FD, KIND_STR, KIND_STR) \
 
 #endif

@@ -231,6 +231,12 @@ export const OPS = {
   find_home: { code: 129, fields: { at: 'fd', uid: 'u64' } },
   /** Until execve has succeeded in the child; the helper does so at the end in any case. */
   await_exec: { code: 128, fields: {} },
+
+  // the log
+  /** Standard error when `path` is empty. */
+  open_log: { code: 132, fields: { into: 'into', path: 'str' } },
+  /** A line: `before`, the time in UTC (RFC 3339), `behind`. */
+  log: { code: 133, fields: { fd: 'fd', before: 'str', behind: 'str' } },
 } as const satisfies Record<string, { code: number; fields: Record<string, keyof typeof FIELD_KINDS> }>;
 
 export type OpName = keyof typeof OPS;

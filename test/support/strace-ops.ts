@@ -238,6 +238,8 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   ],
   hand_over: [once(...OPEN), once('socket'), once('connect'), any(['close']), once('sendmsg')],
   find_program: [some(STAT)],
+  open_log: [once('open', 'openat', 'fcntl')],
+  log: [once('write')],
   find_home: [once('openat2'), maybe(...STAT), any(['read', 'close'])],
   write_pid_file: [once('openat', 'open'), once('write'), once('renameat', 'renameat2', 'rename')],
 

@@ -38,7 +38,7 @@ const FLAGS = {
   root: { type: 'text', value: 'DIR', help: 'where containers are kept; /run/tsrun-oci when not given' },
   log: { type: 'text', value: 'FILE', help: 'a file for what goes wrong, also on standard error' },
   'log-format': { type: 'text', value: 'FORMAT', help: 'text or json' },
-  debug: { type: 'switch', help: 'say more' },
+  debug: { type: 'switch', help: 'also the steps of create, run and exec, in the log' },
   'systemd-cgroup': { type: 'switch', help: 'ask systemd for cgroups: cgroupsPath is SLICE:PREFIX:NAME' },
   rootless: { type: 'text', value: 'MODE', help: 'true, false or auto' },
   criu: { type: 'text', value: 'PATH', help: 'without meaning: criu is looked for along PATH' },

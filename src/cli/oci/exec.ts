@@ -8,7 +8,7 @@ import { type BundleContainer, findContainer } from '../../runtime/bundle/record
 import type { ProcessSpec, UserSpec } from '../../spec/runtime.ts';
 import { parseProcessSpec } from '../../spec/runtime-config.ts';
 import type { FlagTable, FlagValues, Syntax } from '../flags.ts';
-import { reporterArgs } from './make.ts';
+import { logged, reporterArgs } from './make.ts';
 import { hostPathOf, type OciContext, type OciVerb, parseVerb, wholeNumber } from './verb.ts';
 
 const FLAGS = {
@@ -44,7 +44,7 @@ export const verb: OciVerb = {
   synopsis: 'exec [command options] <container-id> <command> [args...] || -p process.json <container-id>',
   summary: 'execute new process inside the container',
   flags: FLAGS,
-  run(args, context: OciContext) {
+  async run(args, context: OciContext) {
     const { flags, rest } = parseVerb(FLAGS, args, SYNTAX, 1, Number.POSITIVE_INFINITY);
     const [id = '', ...words] = rest;
     const container = findContainer(context.root, id);
@@ -58,7 +58,7 @@ export const verb: OciVerb = {
       ignorePaused: flags['ignore-paused'],
       reporter: reporterArgs(context, 'exec'),
     });
-    return becomeHelper(plan);
+    return becomeHelper(await logged(plan, context.log));
   },
 };
 

@@ -1,11 +1,13 @@
 /** What `create` and `run` have in common: their flags, and how this process becomes the helper. */
 import { resolve } from 'node:path';
+import type { Plan } from '../../kernel/ops.ts';
 import { becomeHelper } from '../../kernel/real-door.ts';
 import { hostPath } from '../../lib/brands.ts';
 import { prepareBundle } from '../../runtime/bundle/create.ts';
 import { passedDescriptors } from '../../runtime/bundle/descriptors.ts';
 import type { Detachment } from '../../runtime/plan.ts';
 import type { FlagTable, FlagValues } from '../flags.ts';
+import type { Log } from './log.ts';
 import { hostPathOf, type OciContext, wholeNumber } from './verb.ts';
 
 export const MAKE_FLAGS = {
@@ -52,7 +54,14 @@ export async function makeContainer(
     warn: (message) => context.log.write('warning', message),
     reporter: reporterArgs(context, detached === 'waiting' ? 'create' : 'run'),
   });
-  return becomeHelper(plan);
+  return becomeHelper(await logged(plan, context.log));
+}
+
+/** Only who asks for debugging loads what writes it. */
+export async function logged(plan: Plan, { debug }: Log): Promise<Plan> {
+  if (debug === undefined) return plan;
+  const { planWithLog } = await import('../../runtime/debug-log.ts');
+  return planWithLog(plan, debug);
 }
 
 /** This same program, asked to explain why a verb failed: it finds plan and report at the descriptors the helper adds. */

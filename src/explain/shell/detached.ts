@@ -13,6 +13,8 @@ type DetachedOps = Extract<
   | 'hand_over'
   | 'find_program'
   | 'find_home'
+  | 'open_log'
+  | 'log'
   | 'write_pid_file'
   | 'await_exec'
 >;
@@ -28,6 +30,8 @@ export const DETACHED: Translations<DetachedOps> = {
   },
   hand_over: ({ path }, sh) => sh.comment(`No command does it: a descriptor is sent to ${path}.`),
   find_program: ({ program }, sh) => sh.line(`command -v ${quote(program)} >/dev/null`),
+  open_log: (_op, sh) => sh.comment('The script writes no log.'),
+  log: (_op, sh) => sh.comment('A line of the log.'),
   find_home: (op, sh) => sh.impossible(op, 'the program gets no HOME: the environment of env is fixed here.'),
   write_pid_file: ({ path }, sh) => sh.line(`printf %s "$CHILD" >${quote(path)}`),
   await_exec: (_op, sh) => sh.comment('The script does not see the moment of the exec.'),
