@@ -367,6 +367,10 @@
 #define FIND_HOME_AT 0
 #define FIND_HOME_UID 1
 #define OP_AWAIT_EXEC 128
+#define OP_LISTEN_NOTIFY 134
+#define LISTEN_NOTIFY_AT 0
+#define LISTEN_NOTIFY_PATH 1
+#define LISTEN_NOTIFY_HOST 2
 #define OP_OPEN_LOG 132
 #define OPEN_LOG_INTO 0
 #define OPEN_LOG_PATH 1
@@ -472,6 +476,7 @@
   X(WRITE_PID_FILE, write_pid_file, KIND_STR) \
   X(FIND_HOME, find_home, KIND_FD, KIND_U64) \
   X(AWAIT_EXEC, await_exec, 0) \
+  X(LISTEN_NOTIFY, listen_notify, KIND_FD, KIND_STR, KIND_STR) \
   X(OPEN_LOG, open_log, KIND_INTO, KIND_STR) \
   X(LOG, log, KIND_FD, KIND_STR, KIND_STR) \
 

@@ -30,6 +30,13 @@ TSR_EXPORT int32_t tsr_kill(int32_t pid, uint64_t started, int32_t signal);
  * there any more. */
 TSR_EXPORT int32_t tsr_start(const char *path, int32_t *fds);
 
+/* A notification socket (sd_notify(3)) at `name` in `directory`, open to every user. Returns its descriptor. */
+TSR_EXPORT int32_t tsr_notify_listen(const char *directory, const char *name);
+
+/* Until a message there says READY=, which is passed on to the socket `host` with the number of the process `pid` that began at
+ * `started`, or until that process has ended. Closes nothing it was given. */
+TSR_EXPORT int32_t tsr_notify_until_ready(int32_t from, const char *host, int32_t pid, uint64_t started);
+
 /* flock(2), which Node lacks: an advisory lock on an open file. `operation` is LOCK_SH 1, LOCK_EX 2, LOCK_UN 8, with
  * LOCK_NB 4. -EWOULDBLOCK when somebody else holds it. */
 TSR_EXPORT int32_t tsr_flock(int32_t fd, int32_t operation);

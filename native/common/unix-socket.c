@@ -25,7 +25,7 @@ static int bind_and_listen(int fd, const struct sockaddr *at, socklen_t size) {
   return bind(fd, at, size) < 0 ? -1 : listen(fd, 1);
 }
 
-int unix_listen(int directory, const char *name, int type) { return with_name(directory, name, type, bind_and_listen); }
+int unix_listen(int directory, const char *name, int type) { return with_name(directory, name, type, type == SOCK_DGRAM ? bind : bind_and_listen); }
 
 int unix_connect(const char *path, int type) {
   const char *slash = strrchr(path, '/');

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A socket that listens for one connection at `name` in the open directory, or -errno. */
+/* A socket that listens for one connection, or of SOCK_DGRAM takes messages, at `name` in the open directory, or -errno. */
 int unix_listen(int directory, const char *name, int type);
 /* A socket that is connected to `path`, of any length, or -errno. */
 int unix_connect(const char *path, int type);

@@ -103,7 +103,7 @@ static int run(const char *plan_fd, const char *report_fd) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return complain("socketpair", strerror(errno));
   struct run r = {.plan = &plan, .report = report, .sync = pair[0], .child_sync = pair[1], .pidfd = -1,
-                  .plan_fd = atoi(plan_fd), .report_fd = atoi(report_fd), .starter = -1};
+                  .plan_fd = atoi(plan_fd), .report_fd = atoi(report_fd), .starter = -1, .notify_from = -1, .notify_to = -1};
   for (int i = 0; i < TSR_MAX_FDS; i++) r.fds[i] = FD_CLOSED;
   fcntl(r.plan_fd, F_SETFD, FD_CLOEXEC);
   fcntl(r.report_fd, F_SETFD, FD_CLOEXEC);
@@ -114,7 +114,10 @@ static int run(const char *plan_fd, const char *report_fd) {
   if (r.is_child) _exit(EXIT_ENGINE); /* only a failed op comes back here in the child */
   if (walked == 0 && r.child > 0 && plan.header->leaves != LEAVES_WAITING) await_exec(&r);
   int failed = report->state == STATE_FAILED;
-  if (!failed && plan.header->leaves != LEAVES_NEVER) return 0;
+  if (!failed && plan.header->leaves != LEAVES_NEVER) {
+    ready_await(&r);
+    return 0;
+  }
   if (failed) {
     end_child(&r);
   } else if (r.child <= 0) {

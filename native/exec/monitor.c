@@ -160,7 +160,7 @@ static void serve(struct run *r, int signals, struct terminal *t) {
     int ended = rounds > 0;
     struct pollfd fds[] = {
         {.fd = ended ? -1 : r->pidfd, .events = POLLIN}, {.fd = signals, .events = POLLIN},
-        readable(&t->out), writable(&t->out), readable(&t->in), writable(&t->in),
+        readable(&t->out), writable(&t->out), readable(&t->in), writable(&t->in), {.fd = r->notify_from, .events = POLLIN},
     };
     int ready = poll(fds, sizeof fds / sizeof *fds, ended && stream_empty(&t->out) ? 0 : -1);
     if (ready < 0 && errno != EINTR) return;
@@ -172,6 +172,7 @@ static void serve(struct run *r, int signals, struct terminal *t) {
     /* In raw mode no key means "end": a terminal that gives nothing more is gone. */
     if (fds[4].revents && stream_read(&t->in) < 0 && t->raw) terminal_hang_up(t);
     if (fds[5].revents && t->in.to >= 0) stream_write(&t->in);
+    if (fds[6].revents) ready_pass(r);
     if (fds[0].revents || ended) rounds++;
     if (fds[0].revents) t->in.from = t->in.to = -1, t->in.start = t->in.end = 0;
   }

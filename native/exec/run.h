@@ -48,6 +48,7 @@ struct run {
   int plan_fd, report_fd;
   int starter;    /* of a child that somebody else starts: the connection to whoever does, or -1 */
   int is_child;
+  int notify_from, notify_to; /* of a container that says when it is ready, and of whoever hears of it; or -1 */
   char *home;     /* one more variable for the program, or NULL: find_home */
   int entered;    /* this process stands in the working directory of the program */
   pid_t child;
@@ -81,6 +82,11 @@ void run_cleanup(struct run *r, int failed);
 
 /* process.c: until the child has become the program, or has ended; a failure that nobody reported is put in the report. */
 void await_exec(struct run *r);
+
+/* ready.c: passes one message on; the helper is the main process then. */
+void ready_pass(struct run *r);
+/* Until the container, which is the main process, has said that it is ready, or has ended. */
+void ready_await(struct run *r);
 
 /* check.c: checks the plans on standard input. */
 int check_plans(void);

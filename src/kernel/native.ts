@@ -21,6 +21,8 @@ const SIGNATURES = {
   tsr_wait: { return: 'i32', arguments: ['i32'] },
   tsr_kill: { return: 'i32', arguments: ['i32', 'u64', 'i32'] },
   tsr_start: { return: 'i32', arguments: ['string', 'buffer'] },
+  tsr_notify_listen: { return: 'i32', arguments: ['string', 'string'] },
+  tsr_notify_until_ready: { return: 'i32', arguments: ['i32', 'string', 'i32', 'u64'] },
   tsr_flock: { return: 'i32', arguments: ['i32', 'i32'] },
   tsr_lgetxattr: { return: 'i32', arguments: ['buffer', 'string', 'buffer', 'u32'] },
   tsr_remove_tree: { return: 'i32', arguments: ['string'] },

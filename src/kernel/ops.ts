@@ -231,6 +231,11 @@ export const OPS = {
   find_home: { code: 129, fields: { at: 'fd', uid: 'u64' } },
   /** Until execve has succeeded in the child; the helper does so at the end in any case. */
   await_exec: { code: 128, fields: {} },
+  /**
+   * A notification socket at `path`, for sd_notify(3): the helper passes the first READY= on to the one at `host`, a path or `@` and an
+   * abstract name. A helper that leaves the container to itself waits for it.
+   */
+  listen_notify: { code: 134, fields: { at: 'fd', path: 'str', host: 'str' } },
 
   // the log
   /** Standard error when `path` is empty. */

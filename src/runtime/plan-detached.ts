@@ -50,6 +50,26 @@ export function planWait({ args, env }: ProcessSpec): readonly Op[] {
   ];
 }
 
+/** A socket that the container finds in a directory of its own, and the one that is told of its readiness. */
+export interface NotifySockets {
+  /** Below the directory that has its `pid`. */
+  readonly path: string;
+  /** A path, or `@` and an abstract name. */
+  readonly host: string;
+}
+
+export function planNotify(sockets: NotifySockets | undefined): readonly Op[] {
+  if (sockets === undefined) return [];
+  return [
+    {
+      op: 'listen_notify',
+      at: 'run-dir',
+      ...sockets,
+      why: 'The program says here when it is ready; whoever waits for that is told so, and by which process.',
+    },
+  ];
+}
+
 export interface LeaveInput {
   readonly detached?: Detachment | undefined;
   readonly pidFile?: HostPath | undefined;

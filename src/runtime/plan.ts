@@ -37,10 +37,12 @@ import { group } from './op-group.ts';
 import { planDelegation } from './plan-delegation.ts';
 import {
   type HookStates,
+  type NotifySockets,
   planConsole,
   planHooks,
   planHooksBeforePivot,
   planLeave,
+  planNotify,
   planPoststart,
   planStartSocket,
   planWait,
@@ -103,6 +105,8 @@ export interface PlanInput {
   readonly keptDescriptors?: number | undefined;
   /** In v1 it gets a cgroup in every hierarchy: others will limit it, count it and freeze it later. */
   readonly everyCgroup?: boolean | undefined;
+  /** Left out: nobody waits for its program to be ready. */
+  readonly notify?: NotifySockets | undefined;
   /** It stays in the session keyring of the caller. */
   readonly keepsKeyring?: boolean | undefined;
 }
@@ -159,6 +163,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     group('host', 'Files that tell about the container', [
       ...planStateFiles(input.state),
       ...(waits ? [planStartSocket()] : []),
+      ...planNotify(input.notify),
     ]),
 
     group('host', 'A cgroup to be born into', cgroup.before),

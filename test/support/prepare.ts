@@ -18,6 +18,8 @@ declare module 'vitest' {
     readonly ptyProgram: string;
     /** The program that decides about system calls (test/support/seccomp-agent.c). */
     readonly seccompAgent: string;
+    /** The two ends of a notification socket (test/support/notify-peer.c); static, for it runs inside. */
+    readonly notifyPeer: string;
     /** The script that runs one plan (test/support/run-plan.ts), for Node. */
     readonly planRunner: string;
   }
@@ -34,6 +36,7 @@ export default async function prepare(project: TestProject): Promise<() => void>
   project.provide('testDirectory', testDirectory);
   project.provide('ptyProgram', buildProgram(testDirectory, 'pty', '-lutil'));
   project.provide('seccompAgent', buildProgram(testDirectory, 'seccomp-agent'));
+  project.provide('notifyPeer', buildProgram(testDirectory, 'notify-peer', '-static'));
   project.provide('planRunner', INSTALLED ? await bundlePlanRunner(testDirectory) : PLAN_RUNNER);
   return () => rmSync(testDirectory, { recursive: true, force: true });
 }

@@ -240,6 +240,7 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   find_program: [some(STAT)],
   open_log: [once('open', 'openat', 'fcntl')],
   log: [once('write')],
+  listen_notify: [once('open', 'openat'), some(['socket', 'connect', 'bind', 'close'])],
   find_home: [once('openat2'), maybe(...STAT), any(['read', 'close'])],
   write_pid_file: [once('openat', 'open'), once('write'), once('renameat', 'renameat2', 'rename')],
 

@@ -51,6 +51,7 @@ export async function makeContainer(
     consoleSocket: hostPathOf(flags['console-socket']),
     passed: passedDescriptors(wholeNumber(flags['preserve-fds'], '--preserve-fds', 0), context.env),
     keepsKeyring: flags['no-new-keyring'],
+    notifySocket: context.env.NOTIFY_SOCKET || undefined,
     warn: (message) => context.log.write('warning', message),
     reporter: reporterArgs(context, detached === 'waiting' ? 'create' : 'run'),
   });

@@ -12,10 +12,10 @@ export const verb: OciVerb = {
   synopsis: 'start <container-id>',
   summary: 'executes the user defined process in a created container',
   flags: {},
-  async run(args, { root, log }) {
+  async run(args, { root, log, env }) {
     const [id = ''] = parseVerb({}, args, SYNTAX, 1).rest;
     try {
-      startContainer(findContainer(root, id));
+      startContainer(findContainer(root, id), env.NOTIFY_SOCKET || undefined);
     } catch (error) {
       if (error instanceof TsrunError && error.code === 'HOOK_FAILED')
         await destroyContainer(findContainer(root, id), true, (warning) =>

@@ -13,6 +13,7 @@ type DetachedOps = Extract<
   | 'hand_over'
   | 'find_program'
   | 'find_home'
+  | 'listen_notify'
   | 'open_log'
   | 'log'
   | 'write_pid_file'
@@ -32,6 +33,7 @@ export const DETACHED: Translations<DetachedOps> = {
   find_program: ({ program }, sh) => sh.line(`command -v ${quote(program)} >/dev/null`),
   open_log: (_op, sh) => sh.comment('The script writes no log.'),
   log: (_op, sh) => sh.comment('A line of the log.'),
+  listen_notify: ({ host }, sh) => sh.comment(`No command does it: readiness is passed on to ${host}.`),
   find_home: (op, sh) => sh.impossible(op, 'the program gets no HOME: the environment of env is fixed here.'),
   write_pid_file: ({ path }, sh) => sh.line(`printf %s "$CHILD" >${quote(path)}`),
   await_exec: (_op, sh) => sh.comment('The script does not see the moment of the exec.'),

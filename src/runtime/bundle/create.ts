@@ -1,5 +1,5 @@
 /** A bundle → a container on disk, and the plan that makes it. OCI runtime-spec, bundle.md and runtime.md, Create. */
-import { readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import type { CgroupManager, ContainerCgroups } from '../../cgroup/host.ts';
 import { MANAGERS } from '../../cgroup/managers.ts';
 import type { Plan } from '../../kernel/ops.ts';
@@ -16,6 +16,7 @@ import type { PassedDescriptors } from './descriptors.ts';
 import { lastOfEach } from './environment.ts';
 import { isPaused } from './freezer.ts';
 import { hookStates } from './hooks.ts';
+import { NOTIFY_DIRECTORY, NOTIFY_NAME, NOTIFY_VARIABLE, notifyMount } from './notify.ts';
 import { checkId, identityOf, reserve, userName, writeRecord } from './record.ts';
 import { processesOf } from './signal.ts';
 import { bundleWarnings } from './warnings.ts';
@@ -34,6 +35,8 @@ export interface BundleOptions {
   readonly consoleSocket: HostPath | undefined;
   readonly passed: PassedDescriptors;
   readonly keepsKeyring: boolean;
+  /** NOTIFY_SOCKET of the caller. */
+  readonly notifySocket: string | undefined;
   /** Takes what the container does not get although it runs. */
   readonly warn: (message: string) => void;
   /** argv of the program that explains a failure. */
@@ -43,7 +46,7 @@ export interface BundleOptions {
 /** When this returns, the id is taken, and the plan, should it fail, gives it back. */
 export async function prepareBundle(options: BundleOptions): Promise<Plan> {
   checkId(options.id);
-  const spec = withProcess(readBundle(options.bundle), options);
+  const spec = withProcess(readBundle(options.bundle));
   checkTerminal(spec.process, options);
   const { id, bundle, cgroupManager, detached } = options;
   const cgroupsPath = spec.linux.cgroupsPath || (cgroupManager === 'systemd' ? `:tsrun:${id}` : id);
@@ -73,7 +76,7 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
     });
     return planContainer(
       {
-        spec: record.spec,
+        spec: handingOver(record.spec, dir, options),
         cgroupManager,
         root: { kind: 'directory', path: rootfs },
         state: {
@@ -94,6 +97,10 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
         hooks: hookStates(record),
         keptDescriptors: options.passed.count,
         keepsKeyring: options.keepsKeyring,
+        notify:
+          options.notifySocket === undefined || detached === 'waiting'
+            ? undefined
+            : { path: `${NOTIFY_DIRECTORY}/${NOTIFY_NAME}`, host: options.notifySocket },
       },
       host,
     );
@@ -132,13 +139,26 @@ export function readBundle(bundle: HostPath): BundleSpec {
   return inBundle(parseRuntimeSpec(text), bundle);
 }
 
-function withProcess({ process, ...spec }: BundleSpec, { passed }: BundleOptions): RuntimeSpec {
+function withProcess({ process, ...spec }: BundleSpec): RuntimeSpec {
   if (process === undefined) {
     throw new TsrunError('NO_PROCESS', 'config.json has no process: there is no program to run', {
       exitCode: 1,
     });
   }
-  return { ...spec, process: { ...process, env: lastOfEach(process.env, passed.env) } };
+  return { ...spec, process: { ...process, env: lastOfEach(process.env) } };
+}
+
+/** With what the caller hands to the first program, and to none that is added later. */
+function handingOver(spec: RuntimeSpec, dir: HostPath, { passed, notifySocket }: BundleOptions): RuntimeSpec {
+  const { process, mounts } = spec;
+  if (notifySocket === undefined && passed.env.length === 0) return spec;
+  const notify = notifySocket === undefined ? [] : [NOTIFY_VARIABLE];
+  if (notifySocket !== undefined) mkdirSync(`${dir}/${NOTIFY_DIRECTORY}`, { mode: 0o755 });
+  return {
+    ...spec,
+    process: { ...process, env: lastOfEach(process.env, passed.env, notify) },
+    mounts: notifySocket === undefined ? mounts : [...mounts, notifyMount(dir)],
+  };
 }
 
 /** Who leaves the container to itself leaves its terminal to somebody. */

@@ -5,15 +5,22 @@ import { checkErrno, native } from '../../kernel/native.ts';
 import { TsrunError } from '../../lib/errors.ts';
 import { failureLeftAt } from '../left-report.ts';
 import { runHooks } from './hooks.ts';
+import { startAndAwaitReady } from './notify.ts';
 import { type BundleContainer, startSocket } from './record.ts';
 import { signalProcess } from './signal.ts';
 
 /**
  * Returns when the program runs. Throws when it could not be run; then the container is stopped. Throws HOOK_FAILED when a hook
- * failed; then it is to be destroyed. runtime.md, Lifecycle, steps 7 and 9.
+ * failed; then it is to be destroyed. runtime.md, Lifecycle, steps 7 and 9. With `notifySocket` it returns when the program is ready.
  */
-export function startContainer(container: BundleContainer): void {
+export function startContainer(container: BundleContainer, notifySocket: string | undefined): void {
   checkCreated(container);
+  const start = () => startCreated(container);
+  if (notifySocket === undefined) start();
+  else startAndAwaitReady(container.dir, container.process, notifySocket, start);
+}
+
+function startCreated(container: BundleContainer): void {
   const socket = startSocket(container.dir);
   const fds = Buffer.alloc(8);
   checkErrno(native().tsr_start(socket, fds), `cannot start the container ${container.id}`);

@@ -87,6 +87,7 @@ test('what a shell cannot do at all is this, and nothing has joined it unnoticed
     'copy_winsize',
     'set_winsize',
     'cgroup_device',
+    'find_home',
   ]);
 });
 
