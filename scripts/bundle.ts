@@ -20,7 +20,7 @@ const TSRUN: Wholes = {
   network: ['src/engine/container-network.ts'],
   // What `load` calls too.
   unpack: ['src/image/blobs.ts', 'src/image/platform.ts', 'src/image/prepare.ts', 'src/image/work.ts'],
-  registry: ['src/registry/login.ts', 'src/registry/pull.ts'],
+  registry: ['src/registry/login.ts', 'src/registry/pull.ts', 'src/registry/push.ts'],
 };
 const TSRUN_OCI: Wholes = {
   // Most calls of an engine are for a container that is there; what makes one is larger than all the rest.

@@ -7,8 +7,8 @@ import { checkRoot } from '../runtime/host-facts.ts';
 import { forEach } from './each.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax, usage } from './flags.ts';
 import { untilInterrupted } from './interrupt.ts';
+import { JsonProgress, type Progress, showProgress } from './layer-progress.ts';
 import { print } from './print.ts';
-import { JsonProgress, type Progress, showProgress } from './pull-progress.ts';
 import type { Context, Verb } from './verb.ts';
 
 const FLAGS = {

@@ -100,8 +100,9 @@ export class RegistryClient implements Disposable {
   async #sendAuthenticated(request: RegistryRequest): Promise<HttpAnswer> {
     const { scopes } = request;
     const sent = await this.#authenticator.authorization(scopes);
+    const tried = this.#base.protocol; // requests at the same time may find it out together
     const answer = await this.#sendOnce(request, sent).catch((error: unknown) => {
-      if (!this.endpoint.maybePlain || this.#base.protocol !== 'https:' || !isNotTls(error)) throw error;
+      if (!this.endpoint.maybePlain || tried !== 'https:' || !isNotTls(error)) throw error;
       this.#base = new URL(this.#base.href.replace(/^https:/, 'http:'));
       return this.#sendOnce(request, sent);
     });
@@ -198,6 +199,7 @@ export class RegistryClient implements Disposable {
       `${this.host} answered ${what} with status ${status}${words}`,
       {
         transient: TRANSIENT.has(status),
+        status,
       },
     );
   }

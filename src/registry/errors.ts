@@ -5,10 +5,17 @@ import { type ErrorDetails, errnoOf, escapeForTerminal, TsrunError } from '../li
 export class ExchangeError extends TsrunError {
   /** Whether the same exchange may go well a moment later. */
   readonly transient: boolean;
+  /** Of the answer, when there was one. */
+  readonly status: number | undefined;
 
-  constructor(code: string, message: string, details: ErrorDetails & { readonly transient?: boolean } = {}) {
+  constructor(
+    code: string,
+    message: string,
+    details: ErrorDetails & { readonly transient?: boolean; readonly status?: number } = {},
+  ) {
     super(code, message, details);
     this.transient = details.transient ?? false;
+    this.status = details.status;
   }
 }
 

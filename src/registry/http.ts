@@ -6,7 +6,8 @@
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request as sendPlain } from 'node:http';
 import { Agent as SecureAgent, request as sendSecure } from 'node:https';
 import type { SecureContext } from 'node:tls';
-import { connectionFailed, ExchangeError, timedOut } from './errors.ts';
+import { TsrunError } from '../lib/errors.ts';
+import { connectionFailed, type ExchangeError, timedOut } from './errors.ts';
 import { proxyFor } from './proxy.ts';
 
 export interface HttpRequest {
@@ -99,7 +100,7 @@ export class HttpClient implements Disposable {
 
   #explain(url: URL, proxy: string | undefined, cause: unknown): unknown {
     if (this.#options.signal?.aborted) return this.#options.signal.reason;
-    if (cause instanceof ExchangeError) return cause;
+    if (cause instanceof TsrunError) return cause;
     return connectionFailed(url.host, proxy, cause);
   }
 
@@ -122,7 +123,10 @@ export class HttpClient implements Disposable {
   }
 }
 
-/** A server may answer before it has read everything, and close: what cannot be sent then is not the error. */
+/**
+ * Never resolves, and rejects only when `body` itself fails: a server may answer before it has read everything, and close. What
+ * cannot be sent is an error of `message` too, unless there is an answer.
+ */
 async function sendBody(
   message: ReturnType<typeof sendPlain>,
   body: HttpRequest['body'],
@@ -132,9 +136,8 @@ async function sendBody(
     message.end(body);
   } else {
     for await (const piece of body) {
-      await new Promise<void>((resolve, reject) =>
-        message.write(piece, (error) => (error ? reject(error) : resolve())),
-      );
+      const failed = await new Promise((resolve) => message.write(piece, resolve));
+      if (failed) break;
       moved();
     }
     message.end();

@@ -16,28 +16,17 @@ import { TsrunError } from '../lib/errors.ts';
 import { type Descriptor, type Manifest, parseImageConfig, parseManifest } from '../spec/image.ts';
 import { MAX_DOCUMENT_BYTES } from '../spec/image-json.ts';
 import { downloadBlob } from './download.ts';
-import { Downloads } from './downloads.ts';
+import type { LayerEvent, PullPhase } from './layer-event.ts';
 import { broken, type FetchedDocument, resolveReference } from './manifests.ts';
 import { fitsPlatform, hostPlatform, type Platform, parsePlatform, platformName } from './platform.ts';
 import { openRepository, type RegistryOptions, type Repository } from './repository.ts';
-
-export type LayerPhase = 'waiting' | 'downloading' | 'downloaded' | 'unpacking' | 'unpacked' | 'present';
-
-/** What happens to one layer. */
-export interface LayerEvent {
-  readonly layer: Digest;
-  readonly phase: LayerPhase;
-  /** Compressed bytes that have come. */
-  readonly bytes: number;
-  /** Compressed bytes that it has. */
-  readonly size: number;
-}
+import { ParallelTransfers } from './transfers.ts';
 
 export interface PullOptions extends Omit<RegistryOptions, 'signal'> {
   /** The machine's own when not given. */
   readonly platform?: string | undefined;
   readonly signal?: AbortSignal;
-  readonly onLayer: (event: LayerEvent) => void;
+  readonly onLayer: (event: LayerEvent<PullPhase>) => void;
 }
 
 export interface PulledImage {
@@ -64,15 +53,15 @@ export async function pullImage(paths: StorePaths, text: string, options: PullOp
 
   using work = await startWork(paths);
   const layers = await addDocuments(paths, repository, manifest, platform);
-  const say = (phase: LayerPhase, { digest, size }: Descriptor, bytes = size) =>
+  const say = (phase: PullPhase, { digest, size }: Descriptor, bytes = size) =>
     options.onLayer({ layer: digest, phase, bytes, size });
   for (const layer of layers) if (!hasBlob(paths, layer)) say('waiting', layer, 0);
-  await using downloads = new Downloads(layers, PARALLEL_DOWNLOADS, stop, (layer) =>
+  await using downloads = new ParallelTransfers(layers, PARALLEL_DOWNLOADS, stop, (layer) =>
     fetchBlob(paths, repository, layer, (phase, bytes) => say(phase, layer, bytes)),
   );
   const entry = { mediaType: manifest.mediaType, digest: manifest.digest, size: manifest.bytes.length };
   const image = await prepareImage(paths, entry, {
-    arrived: (layer) => downloads.arrived(layer),
+    arrived: (layer) => downloads.finished(layer),
     unpacking: (layer) => say('unpacking', layer),
     unpacked: (layer, known) => say(known ? 'present' : 'unpacked', layer),
   });
@@ -132,7 +121,7 @@ async function fetchBlob(
   paths: StorePaths,
   repository: Repository,
   blob: Descriptor,
-  say: (phase: LayerPhase, bytes: number) => void,
+  say: (phase: PullPhase, bytes: number) => void,
 ): Promise<void> {
   if (hasBlob(paths, blob)) return;
   using _lock = await lockMaking(paths, 'blob', blob.digest, repository.signal);

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, write
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { ociArchive, shellLayer, type TestImage } from '../support/image-archives.ts';
+import { ociArchive, ociFiles, shellLayer, type TestImage } from '../support/image-archives.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
 import { useTsrun } from '../support/tsrun.ts';
 
@@ -96,7 +96,7 @@ test('a pull says what happens: in lines, as JSON, on a terminal, or only the na
     return said;
   };
   expect(await pulled()).toMatch(
-    /^1: Pulling from \S+\/team\/small\n([0-9a-f]{12}: Pulling fs layer\n){2}(.*Download complete\n|.*Pull complete\n){4}Digest: sha256:\w+\nStatus: .*\n\S+\/team\/small:1\n$/,
+    /^1: Pulling from \S+\/team\/small\n([0-9a-f]{12}: Waiting\n){2}(.*Download complete\n|.*Pull complete\n){4}Digest: sha256:\w+\nStatus: .*\n\S+\/team\/small:1\n$/,
   );
   const events = (await pulled('--json'))
     .trim()
@@ -299,5 +299,76 @@ describe('a registry that cannot be had is an error with a hint:', () => {
       stdout: expect.any(String),
       stderr: expect.stringMatching(problem),
     });
+  });
+});
+
+describe('tsrun push', () => {
+  test('brings an image that was pulled to another place, with the same digest, and mounts what is there', async () => {
+    const [from, to] = [`${open.host}/team/small:1`, `${open.host}/other/copy:2`];
+    await tsrun.ok('pull', '-q', from);
+    await tsrun.ok('tag', from, to);
+    const digest = digestOf(from);
+    expect(await tsrun.ok('push', to)).toMatch(
+      new RegExp(
+        `^The push refers to repository \\[${open.host}/other/copy\\]\n(\\w{12}: Waiting\n){2}(\\w{12}: Mounted from another repository\n){2}2: digest: ${digest} size: \\d+\n$`,
+      ),
+    );
+    expect(digestOf(to)).toBe(digest);
+    expect(await tsrun.ok('push', to)).toMatch(/(\w{12}: Already exists\n){2}/);
+    const [{ RepoDigests }] = JSON.parse(await tsrun.ok('image', 'inspect', to));
+    expect(RepoDigests).toEqual([`${open.host}/team/small@${digest}`, `${open.host}/other/copy@${digest}`]);
+    await tsrun.ok('rmi', from, to);
+    expect(await tsrun.ok('run', '--rm', '-q', '--network', 'none', to)).toBe('hello\n');
+  });
+
+  test('brings an image that was loaded, and skopeo gets every byte of it', async () => {
+    const { stdout } = await tsrun.run('load', '-i', join(tsrun.scratch, 'small.tar'));
+    expect(stdout).toBe('Loaded image: small:1\n');
+    const name = `${open.host}/loaded:1`;
+    await tsrun.ok('tag', 'small:1', name);
+    expect(await tsrun.ok('push', '-q', name)).toBe(`${name}\n`);
+    const copy = join(tsrun.scratch, 'copy');
+    skopeo('copy', '--src-tls-verify=false', `docker://${name}`, `dir:${copy}`);
+    const manifest = JSON.parse(readFileSync(join(copy, 'manifest.json'), 'utf8'));
+    const files = ociFiles(IMAGE);
+    for (const { digest } of [manifest.config, ...manifest.layers])
+      expect(
+        readFileSync(join(copy, digest.slice(7))).equals(
+          files.get(`blobs/${digest.replace(':', '/')}`) ?? Buffer.alloc(0),
+        ),
+      ).toBe(true);
+  });
+
+  test('takes every tag of a repository with --all-tags', async () => {
+    await tsrun.ok('load', '-i', join(tsrun.scratch, 'small.tar'));
+    for (const tag of ['a', 'b']) await tsrun.ok('tag', 'small:1', `${open.host}/tagged:${tag}`);
+    expect(await tsrun.ok('push', '--all-tags', '-q', `${open.host}/tagged`)).toBe(
+      `${open.host}/tagged:a\n${open.host}/tagged:b\n`,
+    );
+    expect(
+      JSON.parse(skopeo('list-tags', '--tls-verify=false', `docker://${open.host}/tagged`)).Tags.toSorted(),
+    ).toEqual(['a', 'b']);
+  });
+
+  test('fails with 1 for an image that is not there, a digest, and a registry that does not take it', async () => {
+    expect(await tsrun.run('push', `${open.host}/nothing:1`)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^tsrun: No such image: /),
+    });
+    expect(await tsrun.run('push', `${open.host}/x@sha256:${'0'.repeat(64)}`)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('only tags can be pushed'),
+    });
+    await tsrun.ok('load', '-i', join(tsrun.scratch, 'small.tar'));
+    await tsrun.ok('tag', 'small:1', `${closed.host}/mine:1`);
+    mkdirSync(join(tsrun.scratch, 'certs.d', closed.host), { recursive: true });
+    writeFileSync(join(tsrun.scratch, 'certs.d', closed.host, 'ca.crt'), readFileSync(closed.authority));
+    expect(
+      await tsrun.runWith(
+        { env: { TSRUN_CERTS_DIR: join(tsrun.scratch, 'certs.d'), DOCKER_CONFIG: tsrun.scratch } },
+        'push',
+        `${closed.host}/mine:1`,
+      ),
+    ).toMatchObject({ code: 1, stderr: expect.stringMatching(/it wants a login\nhint: `tsrun login 127/) });
   });
 });

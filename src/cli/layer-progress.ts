@@ -1,6 +1,6 @@
-/** What a pull shows while it goes on: a line for each layer that changes on a terminal, lines one after the other elsewhere. */
+/** What a pull or a push shows while it goes on: a line for each layer that changes on a terminal, lines one after the other elsewhere. */
 import type { Digest } from '../lib/brands.ts';
-import type { LayerEvent, LayerPhase } from '../registry/pull.ts';
+import type { LayerEvent } from '../registry/layer-event.ts';
 import { humanSize } from './table.ts';
 
 export interface Progress {
@@ -14,11 +14,13 @@ export function showProgress(stream: NodeJS.WriteStream): Progress {
 }
 
 /** Docker's words; phases that are not here are passed over. */
-const LINES: Partial<Readonly<Record<LayerPhase, string>>> = {
-  waiting: 'Pulling fs layer',
+const LINES: Partial<Readonly<Record<LayerEvent['phase'], string>>> = {
+  waiting: 'Waiting',
   present: 'Already exists',
   downloaded: 'Download complete',
   unpacked: 'Pull complete',
+  uploaded: 'Pushed',
+  mounted: 'Mounted from another repository',
 };
 
 class LineProgress implements Progress {
@@ -36,13 +38,17 @@ class LineProgress implements Progress {
   finish(): void {}
 }
 
+const MOVING: Partial<Readonly<Record<LayerEvent['phase'], string>>> = {
+  downloading: 'Downloading',
+  uploading: 'Pushing',
+};
 const REDRAW_MS = 100;
-/** A layer that has come, as one line says it. */
-const FINISHED: ReadonlySet<LayerPhase> = new Set(['present', 'unpacked']);
+/** Layers about which no more will be said. */
+const FINISHED: ReadonlySet<LayerEvent['phase']> = new Set(['present', 'unpacked', 'uploaded', 'mounted']);
 
 interface Row {
   readonly event: LayerEvent;
-  /** When its download began, by performance.now(). */
+  /** When its transfer began, by performance.now(). */
   readonly sinceMs: number | undefined;
 }
 
@@ -58,7 +64,7 @@ export class TerminalProgress implements Progress {
 
   onLayer(event: LayerEvent): void {
     const since = this.#rows.get(event.layer)?.sinceMs;
-    const sinceMs = event.phase === 'downloading' ? (since ?? performance.now()) : since;
+    const sinceMs = MOVING[event.phase] ? (since ?? performance.now()) : since;
     this.#rows.set(event.layer, { event, sinceMs });
     this.#timer ??= setTimeout(() => this.#draw(), REDRAW_MS);
   }
@@ -87,7 +93,7 @@ function linesOf(rows: readonly Row[], most: number, nowMs: number): readonly st
   const line = (row: Row) => `${shortId(row.event.layer)}: ${describe(row, nowMs)}`;
   if (rows.length <= most) return rows.map(line);
   const finished = rows.filter(({ event }) => FINISHED.has(event.phase)).length;
-  const active = rows.filter(({ event }) => event.phase === 'downloading' || event.phase === 'unpacking');
+  const active = rows.filter(({ event }) => MOVING[event.phase] || event.phase === 'unpacking');
   return [`${finished} of ${rows.length} layers`, ...active.slice(0, Math.max(0, most - 1)).map(line)];
 }
 
@@ -96,19 +102,20 @@ const BAR_WIDTH = 30;
 function describe({ event, sinceMs }: Row, nowMs: number): string {
   const { phase, bytes, size } = event;
   if (phase === 'unpacking') return 'Extracting';
-  if (phase !== 'downloading') return LINES[phase] ?? phase;
+  const moving = MOVING[phase];
+  if (moving === undefined) return LINES[phase] ?? phase;
   const done = size === 0 ? BAR_WIDTH : Math.min(BAR_WIDTH, Math.floor((bytes / size) * BAR_WIDTH));
   const bar = `${'='.repeat(done)}${done < BAR_WIDTH ? '>' : ''}`.padEnd(BAR_WIDTH);
   const seconds = (nowMs - (sinceMs ?? nowMs)) / 1000;
   const speed = seconds > 0.2 ? `  ${humanSize(bytes / seconds)}/s` : '';
-  return `Downloading [${bar}] ${humanSize(bytes)}/${humanSize(size)}${speed}`;
+  return `${moving} [${bar}] ${humanSize(bytes)}/${humanSize(size)}${speed}`;
 }
 
 function shortId(layer: Digest): string {
   return layer.slice(layer.indexOf(':') + 1).slice(0, 12);
 }
 
-/** One JSON object a line; of a download, ten a second. */
+/** One JSON object a line; of a layer that moves, ten a second. */
 export class JsonProgress implements Progress {
   readonly #write: (line: string) => void;
   readonly #last = new Map<Digest, number>();
@@ -118,7 +125,7 @@ export class JsonProgress implements Progress {
   }
 
   onLayer(event: LayerEvent): void {
-    if (event.phase === 'downloading') {
+    if (MOVING[event.phase]) {
       const nowMs = performance.now();
       if (nowMs - (this.#last.get(event.layer) ?? Number.NEGATIVE_INFINITY) < REDRAW_MS) return;
       this.#last.set(event.layer, nowMs);
