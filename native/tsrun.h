@@ -44,6 +44,9 @@ TSR_EXPORT int32_t tsr_flock(int32_t fd, int32_t operation);
 /* lgetxattr(2): the length of the attribute `name` of `path` (bytes that end with a NUL). -ENODATA when it has none. */
 TSR_EXPORT int32_t tsr_lgetxattr(const uint8_t *path, const char *name, uint8_t *value, uint32_t capacity);
 
+/* llistxattr(2): the bytes of the names of the extended attributes of `path` (bytes that end with a NUL), each name with its NUL. */
+TSR_EXPORT int32_t tsr_llistxattr(const uint8_t *path, uint8_t *names, uint32_t capacity);
+
 /* Removes the file or the tree at `path` by descriptor: any names, any depth, no symbolic link followed, no other
  * mount entered (-EXDEV). */
 TSR_EXPORT int32_t tsr_remove_tree(const char *path);

@@ -29,7 +29,14 @@ const VERBS: Readonly<Record<string, Load>> = {
   images: () => import('./images.ts'),
   tag: () => import('./tag.ts'),
   rmi: () => import('./rmi.ts'),
+  save: () => import('./save.ts'),
   'image inspect': () => import('./image-inspect.ts'),
+  'image history': () => import('./image-history.ts'),
+  'image prune': () => import('./image-prune.ts'),
+  'image diff': () => import('./image-diff.ts'),
+  'image tree': () => import('./image-tree.ts'),
+  'system df': () => import('./system-df.ts'),
+  'system check': () => import('./system-check.ts'),
   'network connect': () => import('./network-connect.ts'),
   'network create': () => import('./network-create.ts'),
   'network disconnect': () => import('./network-disconnect.ts'),
@@ -57,9 +64,13 @@ const LONG_FORMS: Readonly<Record<string, string>> = {
   'image import': 'import',
   'image tag': 'tag',
   'image rm': 'rmi',
+  'image save': 'save',
   'network list': 'network ls',
   'network remove': 'network rm',
 };
+
+/** Short forms of Docker's, for verbs that have two words here. */
+const SHORT_FORMS: Readonly<Record<string, string>> = { history: 'image history' };
 
 /** What the helper becomes when a start failed; not for people. */
 const INTERNAL: Readonly<Record<string, Load>> = { 'internal:failed': () => import('./failed.ts') };
@@ -73,7 +84,7 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
       return await printHelp(word === 'help' ? argv.slice(1) : []);
     const long = `${word} ${next ?? ''}`;
     const twoWords = Object.hasOwn(LONG_FORMS, long) || Object.hasOwn(VERBS, long);
-    const name = LONG_FORMS[long] ?? (twoWords ? long : word);
+    const name = LONG_FORMS[long] ?? (twoWords ? long : (SHORT_FORMS[word] ?? word));
     const load = Object.hasOwn(VERBS, name)
       ? VERBS[name]
       : Object.hasOwn(INTERNAL, name)

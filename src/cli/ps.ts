@@ -49,12 +49,12 @@ function shownPorts(paths: EnginePaths, { record, state }: Container): string {
   return formatPorts(record.ports.exposed, readNetworkRecord(paths, record.id)?.ports ?? []);
 }
 
-function shownCommand(args: readonly string[], whole: boolean): string {
+export function shownCommand(args: readonly string[], whole: boolean): string {
   const text = escapeForTerminal(args.join(' '));
   return `"${whole || text.length <= 20 ? text : `${text.slice(0, 19)}…`}"`;
 }
 
-function shownState(state: ContainerState, createdMs: number, now: number): string {
+export function shownState(state: ContainerState, createdMs: number, now: number): string {
   switch (state.status) {
     case 'created':
       return 'Created';

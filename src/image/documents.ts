@@ -46,7 +46,7 @@ export function openBlob(paths: StorePaths, blob: BlobFacts): number {
 
 export function damagedBlob(blob: BlobFacts, problem: string, cause?: unknown): TsrunError {
   return new TsrunError('IMAGE_DIGEST_MISMATCH', `Cannot read the blob ${blob.digest}: ${problem}`, {
-    hint: 'the archive or the store is damaged; load the image again',
+    hint: 'the archive is damaged, or the store: see `tsrun system check`',
     cause,
   });
 }

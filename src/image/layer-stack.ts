@@ -94,18 +94,20 @@ export class LayerDirectory {
   }
 }
 
-function joined(parent: ByteString, name: ByteString): ByteString {
+export function joined(parent: ByteString, name: ByteString): ByteString {
   if (parent === '') return name;
   return name === '' ? parent : (`${parent}/${name}` as ByteString);
 }
 
-function isWhiteout(stat: BigIntStats): boolean {
+/** A character device 0:0 takes the name away from the layers below. */
+export function isWhiteout(stat: BigIntStats): boolean {
   return stat.isCharacterDevice() && stat.rdev === 0n;
 }
 
 const value = Buffer.alloc(1);
 
-function isOpaque(path: Buffer): boolean {
+/** Whether nothing of the layers below is seen in the directory `path`. */
+export function isOpaque(path: Buffer): boolean {
   const length = native().tsr_lgetxattr(Buffer.concat([path, Buffer.from([0])]), OPAQUE, value, value.length);
   return length === 1 && value[0] === 'y'.charCodeAt(0);
 }

@@ -30,10 +30,10 @@ export async function loadImages(paths: StorePaths, input: ArchiveInput): Promis
   work.done();
   return loaded;
 
-  /** Archives of newer Dockers are both; manifest.json then has the names as `docker load` takes them. */
+  /** Archives of newer Dockers are both; an OCI layout then keeps the manifest, and with it the digest. */
   async function arriveAll() {
-    if (source.file('manifest.json')) return arriveFromDockerArchive(source, paths);
     if (source.file('index.json')) return arriveFromOciLayout(source, paths);
+    if (source.file('manifest.json')) return arriveFromDockerArchive(source, paths);
     throw archiveError('it has neither manifest.json (docker save) nor index.json (OCI image layout)');
   }
 }

@@ -7,17 +7,24 @@
 import { mkdirSync } from 'node:fs';
 import type { Digest, HostPath } from '../lib/brands.ts';
 import type { ArchiveInput } from './archive/open.ts';
+import type { CheckOptions, CheckResult } from './check.ts';
 import { findImage, imageId } from './find.ts';
+import type { HistoryStep } from './history.ts';
+import type { ImageDifference } from './image-diff.ts';
 import { ImageIndex, nameOf, withName } from './image-index.ts';
+import type { ImageTree } from './image-tree.ts';
 import type { ImportOptions } from './import.ts';
 import type { ImageInspection } from './inspect.ts';
 import type { ImageSummary } from './list.ts';
 import type { LoadedImage } from './load.ts';
 import { FileLock } from './locks.ts';
+import type { PrunedImages, PruneOptions } from './prune.ts';
 import { familiarName, fullName, parseReference } from './reference.ts';
-import type { RemovedImage, RemoveOptions } from './remove.ts';
+import type { ImageUse, RemovedImage, RemoveOptions } from './remove.ts';
 import { type ResolvedImage, readResolved } from './resolved.ts';
 import { StorePaths } from './store-paths.ts';
+import type { StoredImage } from './stored-image.ts';
+import type { ImagesUsage } from './usage.ts';
 
 /** Touches nothing: the store's directories are made by the first verb that writes. */
 export function openImageStore(dataRoot: HostPath): ImageStore {
@@ -79,6 +86,51 @@ export class ImageStore {
     return listImages(this.paths);
   }
 
+  /** The room on the disk that images take. Throws when an image is damaged. */
+  async measure(uses: readonly ImageUse[]): Promise<ImagesUsage> {
+    const { measureImages } = await import('./usage.ts');
+    return measureImages(this.paths, uses);
+  }
+
+  /** Holds everything in the store against what its name or its documents say. */
+  async check(options: CheckOptions): Promise<CheckResult> {
+    const { checkStore } = await import('./check.ts');
+    return checkStore(this.paths, options);
+  }
+
+  /** The steps that made the image `text`, newest first. */
+  async history(text: string): Promise<HistoryStep[]> {
+    const { historyOf } = await import('./history.ts');
+    return historyOf(this.paths, await this.#stored(text));
+  }
+
+  /** What each layer of the image `text` does to those below it. Unpacks it when it is not yet. */
+  async tree(text: string): Promise<ImageTree> {
+    const { treeOf } = await import('./image-tree.ts');
+    using _lock = await this.hold();
+    await this.resolve(text);
+    return treeOf(this.paths, await this.#stored(text));
+  }
+
+  /** What the image `after` has other than `before`: paths, and the parts of the configuration. */
+  async diff(before: string, after: string): Promise<ImageDifference> {
+    const { imageDifference } = await import('./image-diff.ts');
+    using _lock = await this.hold();
+    return imageDifference(await this.resolve(before), await this.resolve(after));
+  }
+
+  /** Writes images as one archive, by names or IDs. */
+  async save(texts: readonly string[], write: (bytes: Uint8Array) => Promise<void>): Promise<void> {
+    const { saveImages } = await import('./save.ts');
+    return saveImages(this.paths, texts, write);
+  }
+
+  /** Removes the images that no container uses and that `isWanted` does not keep. */
+  async prune(options: PruneOptions): Promise<PrunedImages> {
+    const { pruneImages } = await import('./prune.ts');
+    return pruneImages(this.paths, options);
+  }
+
   /** Gives the image `text` one more name. */
   tag(text: string, name: string): void {
     const reference = parseReference(name);
@@ -96,6 +148,11 @@ export class ImageStore {
   async inspect(text: string): Promise<ImageInspection> {
     const [image, { inspectImage }] = [await this.resolve(text), await import('./inspect.ts')];
     return inspectImage(image, this.namesOf(image.id));
+  }
+
+  async #stored(text: string): Promise<StoredImage> {
+    const { readStoredImage } = await import('./stored-image.ts');
+    return readStoredImage(this.paths, findImage(this.#index.entries(), this.paths, text).entry);
   }
 
   /** The names of an image, by its ID, in familiar form. */

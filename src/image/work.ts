@@ -15,6 +15,11 @@ import type { StorePaths } from './store-paths.ts';
 
 const MARK = 'work';
 
+/** Whether a name in the temporary directory is the mark of a worker. */
+export function isWorkMark(name: string): boolean {
+  return name.startsWith(`${MARK}-`);
+}
+
 /** A share in the store, until it is disposed of. Work that did not get to {@link done} is undone then. */
 export class Work implements Disposable {
   readonly #paths: StorePaths;
@@ -74,13 +79,12 @@ function sweepWhenAlone(paths: StorePaths): void {
 /** Nobody works now: temporary things belong to nobody, and neither do links to layers that were never finished. */
 function sweep(paths: StorePaths): void {
   const names = readdirSync(paths.temporary);
-  const isMark = (name: string) => name.startsWith(`${MARK}-`);
-  for (const name of names) if (!isMark(name)) removeTree(`${paths.temporary}/${name}` as HostPath);
+  for (const name of names) if (!isWorkMark(name)) removeTree(`${paths.temporary}/${name}` as HostPath);
   for (const name of readdirSync(paths.links)) {
     const link = `${paths.links}/${name}`;
     if (!existsSync(link)) rmSync(link, { force: true });
   }
-  const marks = names.filter(isMark);
+  const marks = names.filter(isWorkMark);
   if (marks.length === 0 || !collectAfterCrash(paths)) return;
   for (const mark of marks) rmSync(`${paths.temporary}/${mark}`, { force: true });
 }

@@ -25,6 +25,7 @@ const SIGNATURES = {
   tsr_notify_until_ready: { return: 'i32', arguments: ['i32', 'string', 'i32', 'u64'] },
   tsr_flock: { return: 'i32', arguments: ['i32', 'i32'] },
   tsr_lgetxattr: { return: 'i32', arguments: ['buffer', 'string', 'buffer', 'u32'] },
+  tsr_llistxattr: { return: 'i32', arguments: ['buffer', 'buffer', 'u32'] },
   tsr_remove_tree: { return: 'i32', arguments: ['string'] },
   tsr_netlink: { return: 'i32', arguments: ['i32', 'i32', 'buffer', 'u32', 'buffer', 'u32'] },
   tsr_systemd_job: { return: 'i32', arguments: ['string', 'buffer', 'u32', 'buffer', 'u32'] },

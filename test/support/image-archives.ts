@@ -14,6 +14,9 @@ export interface TestImage {
   /** What is done to a layer's tar before it is stored: compression. OCI archives only. */
   readonly pack?: (tar: Buffer) => Buffer;
   readonly layerType?: string;
+  readonly history?: readonly Readonly<Record<string, unknown>>[];
+  /** RFC 3339 */
+  readonly created?: string;
 }
 
 const PROGRAMS = 'sh cat echo env id ls mkdir pwd readlink sleep stat touch true'.split(' ');
@@ -81,12 +84,14 @@ export function sha256(bytes: Buffer): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-function configOf({ config = {} }: TestImage, layers: readonly Buffer[]): Buffer {
+function configOf({ config = {}, history, created }: TestImage, layers: readonly Buffer[]): Buffer {
   const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
   return json({
+    created,
     architecture,
     os: 'linux',
     config,
+    history,
     rootfs: { type: 'layers', diff_ids: layers.map(sha256) },
   });
 }

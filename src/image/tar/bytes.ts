@@ -20,7 +20,12 @@ export function fromText(text: string): ByteString {
   return byteString(Buffer.from(text));
 }
 
-/** For messages: as UTF-8 where it is, with control bytes visible. */
+/** For lists: as UTF-8 where it is, with control bytes visible. */
+export function shownName(name: ByteString): string {
+  return escapeForTerminal(toBytes(name).toString('utf8'));
+}
+
+/** For messages: the same in quotes. */
 export function printable(name: ByteString): string {
-  return JSON.stringify(escapeForTerminal(toBytes(name).toString('utf8')));
+  return JSON.stringify(shownName(name));
 }
