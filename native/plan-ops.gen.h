@@ -98,6 +98,10 @@
 #define WRITE_AT 0
 #define WRITE_PATH 1
 #define WRITE_DATA 2
+#define OP_CHMOD 135
+#define CHMOD_AT 0
+#define CHMOD_PATH 1
+#define CHMOD_MODE 2
 #define OP_CHECK_DEVICE 11
 #define CHECK_DEVICE_FD 0
 #define CHECK_DEVICE_DEV 1
@@ -391,6 +395,7 @@
   X(MKNOD, mknod, KIND_AT, KIND_STR, KIND_U64, KIND_U64) \
   X(CHOWN, chown, KIND_AT, KIND_STR, KIND_U64, KIND_U64) \
   X(WRITE, write, KIND_AT, KIND_STR, KIND_BYTES) \
+  X(CHMOD, chmod, KIND_AT, KIND_STR, KIND_U64) \
   X(CHECK_DEVICE, check_device, KIND_FD, KIND_U64) \
   X(CHECK_FS, check_fs, KIND_FD, KIND_U64) \
   X(FCHDIR, fchdir, KIND_FD) \

@@ -201,6 +201,10 @@ int op_chown(struct run *r, const struct plan_op *op) {
                          (gid_t)op->f[CHOWN_GID], AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
 }
 
+int op_chmod(struct run *r, const struct plan_op *op) {
+  return result(fchmodat(run_fd(r, op->f[CHMOD_AT]), run_str(r, op->f[CHMOD_PATH]), (mode_t)op->f[CHMOD_MODE], 0));
+}
+
 /* One write(2), as the files of /proc, /sys and cgroupfs want it. Below a descriptor nothing leads out of its file
  * system: no link, and no mount that was put over a part of it (CVE-2025-52881). */
 int op_write(struct run *r, const struct plan_op *op) {

@@ -116,7 +116,7 @@ const MEANINGLESS_ZERO = new Set([
   'prctl.arg5',
   'seccomp.flags',
 ]);
-const OCTAL = new Set(['mkdir.mode', 'ensure.mode', 'mknod.mode', 'umask.mask']);
+const OCTAL = new Set(['mkdir.mode', 'ensure.mode', 'mknod.mode', 'chmod.mode', 'umask.mask']);
 const HEX = new Set([
   'drop_bounding.keep',
   'capset.effective',

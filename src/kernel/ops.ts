@@ -52,6 +52,7 @@ export const OPS = {
   mknod: { code: 8, fields: { at: 'at', path: 'str', mode: 'u64', dev: 'u64' } },
   chown: { code: 9, fields: { at: 'at', path: 'str', uid: 'u64', gid: 'u64' } },
   write: { code: 10, fields: { at: 'at', path: 'str', data: 'bytes' } },
+  chmod: { code: 135, fields: { at: 'at', path: 'str', mode: 'u64' } },
   check_device: { code: 11, fields: { fd: 'fd', dev: 'u64' } },
   check_fs: { code: 12, fields: { fd: 'fd', magic: 'u64' } },
   fchdir: { code: 13, fields: { fd: 'fd' } },

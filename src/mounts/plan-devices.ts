@@ -5,6 +5,8 @@ import type { Op } from '../kernel/ops.ts';
 import { isBind } from '../spec/mount.ts';
 import type { DeviceSpec, MountSpec } from '../spec/runtime.ts';
 import { IN_ROOT, NO_LINKS } from './place.ts';
+import type { MountPlan, UserNamespace } from './plan-binds.ts';
+import { LENT_DEVICES, lendHostDevice, lendOwnDevice } from './plan-lent-devices.ts';
 
 /** The devices every container has. OCI Runtime Specification, config-linux, Default Devices. */
 export const DEFAULT_DEVICES: readonly DeviceSpec[] = [
@@ -28,24 +30,44 @@ const LINKS: readonly (readonly [name: string, target: string])[] = [
 const FILE_TYPES = { c: K.S_IFCHR, u: K.S_IFCHR, b: K.S_IFBLK, p: K.S_IFIFO } as const;
 
 /**
- * In a user namespace mknod is not allowed, but of pipes: there the host's nodes are bound in instead. Where `/dev` is a directory of
- * the host, everything is left as it is: nodes and links would be made on the host, or change their owners there.
+ * In a user namespace mknod is not allowed, but of pipes: nodes are lent there, the usual ones and those of a namespace that others
+ * made from the host's /dev. Where `/dev` is a directory of the host, everything is left as it is: nodes and links would be made on the
+ * host, or change their owners there.
  */
 export function planDevices(
   devices: readonly DeviceSpec[],
   mounts: readonly MountSpec[],
-  inUserNamespace: boolean,
-): readonly Op[] {
-  if (mounts.some((mount) => isBind(mount) && posix.resolve('/', mount.destination) === '/dev')) return [];
+  userNamespace: UserNamespace | undefined,
+): MountPlan {
+  if (mounts.some((mount) => isBind(mount) && posix.resolve('/', mount.destination) === '/dev'))
+    return { before: [], child: [] };
   const wanted = new Map([...DEFAULT_DEVICES, ...devices].map((d) => [posix.normalize(d.path), d]));
-  const make = (device: DeviceSpec) =>
-    inUserNamespace && device.type !== 'p' ? bindDevice(device) : makeDevice(device);
-  const byDirectory = Map.groupBy(wanted.values(), (d) => posix.dirname(posix.normalize(d.path)));
-  return [...byDirectory].flatMap(([directory, list]) => [
-    openDirectory(directory),
-    ...list.flatMap(make),
-    ...(directory === '/dev' ? LINKS.map(link) : []),
-  ]);
+  const nodes = [...wanted].map(([path, device], i) => ({
+    directory: posix.dirname(path),
+    plan:
+      userNamespace === undefined || device.type === 'p'
+        ? { before: [], child: makeDevice(device) }
+        : lendDevice(device, userNamespace, `device-${i}`),
+  }));
+  const own = nodes.flatMap(({ plan }) => plan.before);
+  const byDirectory = Map.groupBy(nodes, ({ directory }) => directory);
+  return {
+    before: own.length === 0 ? [] : [LENT_DEVICES, ...own],
+    child: [...byDirectory].flatMap(([directory, list]) => [
+      openDirectory(directory),
+      ...list.flatMap(({ plan }) => plan.child),
+      ...(directory === '/dev' ? LINKS.map(link) : []),
+    ]),
+  };
+}
+
+function lendDevice(device: DeviceSpec, owners: UserNamespace, slot: string): MountPlan {
+  const usual = DEFAULT_DEVICES.some(
+    (one) => one.path === device.path && makedevOf(one) === makedevOf(device),
+  );
+  if (usual || owners === 'joined') return lendHostDevice(device);
+  const node = { type: FILE_TYPES[device.type], dev: makedevOf(device), permissions: permissionsOf(device) };
+  return lendOwnDevice(device, node, owners, slot);
 }
 
 function openDirectory(path: string): Op {
@@ -63,8 +85,7 @@ function openDirectory(path: string): Op {
 
 function makeDevice(device: DeviceSpec): readonly Op[] {
   const path = posix.basename(device.path);
-  // Some encoders write the type of the file along with its permissions.
-  const mode = FILE_TYPES[device.type] + ((device.fileMode ?? 0o666) & 0o7777);
+  const mode = FILE_TYPES[device.type] + permissionsOf(device);
   const node: Op = {
     op: 'mknod',
     at: 'dev',
@@ -87,31 +108,13 @@ function makeDevice(device: DeviceSpec): readonly Op[] {
   ];
 }
 
-function makedevOf(device: DeviceSpec): bigint {
-  return K.makedev(device.major ?? 0, device.minor ?? 0);
+/** Some encoders write the type of the file along with its permissions. */
+function permissionsOf({ fileMode = 0o666 }: DeviceSpec): number {
+  return fileMode & 0o7777;
 }
 
-function bindDevice(device: DeviceSpec): readonly Op[] {
-  return [
-    {
-      op: 'open_tree',
-      into: 'mount',
-      path: device.path,
-      flags: K.OPEN_TREE_CLONE,
-      why: `The host's ${device.path}: a user namespace may not make device nodes.`,
-    },
-    {
-      op: 'ensure',
-      into: 'target',
-      at: 'dev',
-      path: posix.basename(device.path),
-      type: K.S_IFREG,
-      mode: 0o666,
-      resolve: NO_LINKS,
-      why: 'An empty file to put it on.',
-    },
-    { op: 'move_mount', from: 'mount', at: 'target', path: '', why: `It appears at ${device.path}.` },
-  ];
+function makedevOf(device: DeviceSpec): bigint {
+  return K.makedev(device.major ?? 0, device.minor ?? 0);
 }
 
 function link([name, target]: readonly [string, string]): Op {

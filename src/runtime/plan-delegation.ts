@@ -1,7 +1,8 @@
 /** A container that may divide its cgroup itself: the cgroup belongs to its user then. config-linux.md, Cgroup ownership; cgroups(7), Delegation. */
 import type { Op } from '../kernel/ops.ts';
 import * as ns from '../namespaces/plan-namespaces.ts';
-import type { IdMapping, RuntimeSpec } from '../spec/runtime.ts';
+import { hostId } from '../spec/id-mapping.ts';
+import type { RuntimeSpec } from '../spec/runtime.ts';
 import type { HostFacts } from './plan.ts';
 
 /** chown(2): the group stays as it is. */
@@ -35,10 +36,4 @@ export function planDelegation({ process, mounts, linux }: RuntimeSpec, host: Ho
         ? 'The user of the program may make cgroups below its own.'
         : `And it may write ${path}, which the kernel leaves to whom a cgroup is handed.`,
   }));
-}
-
-/** Undefined for a user that is nobody outside. */
-function hostId(id: number, mappings: readonly IdMapping[]): number | undefined {
-  const mapping = mappings.find(({ containerID, size }) => id >= containerID && id < containerID + size);
-  return mapping && mapping.hostID + id - mapping.containerID;
 }

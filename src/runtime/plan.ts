@@ -123,7 +123,6 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     throw new Error('the specification has a seccomp section, and nobody compiled it');
   }
   const ownMounts = ns.makesNamespace(linux, 'mount');
-  const inUserNamespace = ns.hasNamespace(linux, 'user');
   if (linux.cgroupsPath === undefined) throw new Error('the specification does not say where its cgroup is');
   const cgroup = MANAGERS[input.cgroupManager].plan(
     host.cgroup,
@@ -144,6 +143,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     specMounts.filter((one) => !spec.mounts.includes(one)).map(({ source }) => source),
   );
   const context = bindContext(input, ownCgroups);
+  const nodes = planDevices(linux.devices ?? [], spec.mounts, context.userNamespace);
   const sealed = specMounts.find(isReadOnlyDev);
   const mounts = planMounts(
     specMounts.map((one) => (one === sealed ? writable(one) : one)),
@@ -183,7 +183,10 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
       ...(devices?.before ?? []),
       ...ns.planJoins(linux, input.joined, sysctlNamespaces(linux.sysctl ?? {})),
     ]),
-    group('host', 'Files of the host that the container cannot get by itself', mounts.before),
+    group('host', 'Files of the host that the container cannot get by itself', [
+      ...mounts.before,
+      ...nodes.before,
+    ]),
     group('host', 'The supervisor of system calls', planConnection(listener)),
     group('host', 'Clocks', ns.planTimeNamespace(linux)),
     group('host', 'Standard input', planInput(input)),
@@ -244,7 +247,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     ]),
     group('child', 'Mounts', mounts.child),
     // /dev must be mounted before there can be devices on it; the terminal comes from the devpts mounted above.
-    group('child', 'Devices', planDevices(linux.devices ?? [], spec.mounts, inUserNamespace)),
+    group('child', 'Devices', nodes.child),
     group('child', 'The terminal', terminal ? planTerminal(process, spec.mounts, true) : []),
     group(
       'child',

@@ -113,6 +113,7 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   // A node that is there already is looked at.
   mknod: [once('mknodat', 'mknod'), any(STAT)],
   chown: [once('fchownat', 'fchown')],
+  chmod: [once('fchmodat', 'chmod', 'fchmod')],
   write: [once(...OPEN), once('write')],
   check_device: [once(...STAT)],
   check_fs: [once('fstatfs')],

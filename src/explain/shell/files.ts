@@ -14,6 +14,7 @@ type FileOps =
   | 'symlink'
   | 'mknod'
   | 'chown'
+  | 'chmod'
   | 'write'
   | 'check_device'
   | 'check_fs'
@@ -64,6 +65,7 @@ export const FILES: Translations<FileOps> = {
     sh.line(`mknod -m ${octal(Number(op.mode) & 0o7777)} -- ${sh.path(op.at, op.path)} ${type}${number}`);
   },
   chown: (op, sh) => sh.line(`chown -h -- ${op.uid}:${op.gid} ${sh.path(op.at, op.path)}`),
+  chmod: (op, sh) => sh.line(`chmod -- ${octal(op.mode)} ${sh.path(op.at, op.path)}`),
   write(op, sh) {
     const offsets = op.at === undefined && op.path === '/proc/self/timens_offsets';
     if (offsets) return writeOffsets(Buffer.from(op.data).toString(), sh);
