@@ -335,6 +335,9 @@
 #define OP_CGROUP_DEVICE 91
 #define CGROUP_DEVICE_CGROUP 0
 #define CGROUP_DEVICE_PROGRAM 1
+#define OP_HOLD_CGROUP 114
+#define HOLD_CGROUP_CGROUP 0
+#define OP_RELEASE_CGROUP 115
 #define OP_COUNT_OOM_KILLS 92
 #define COUNT_OOM_KILLS_AT 0
 #define COUNT_OOM_KILLS_PATH 1
@@ -469,6 +472,8 @@
   X(RECORD_EXIT, record_exit, KIND_AT, KIND_STR) \
   X(JOIN_CGROUP, join_cgroup, KIND_FD) \
   X(CGROUP_DEVICE, cgroup_device, KIND_FD, KIND_BYTES) \
+  X(HOLD_CGROUP, hold_cgroup, KIND_FD) \
+  X(RELEASE_CGROUP, release_cgroup, 0) \
   X(COUNT_OOM_KILLS, count_oom_kills, KIND_FD, KIND_STR) \
   X(SYSTEMD_JOB, systemd_job, KIND_STR, KIND_STR, KIND_DBUS) \
   X(LISTEN, listen, KIND_INTO, KIND_FD, KIND_STR) \

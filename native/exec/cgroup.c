@@ -2,14 +2,18 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cgroup-device.h"
 #include "common/systemd-job.h"
 #include "run.h"
+#include "syscalls.h"
 
 /* Moves the child, which waits. */
 int op_join_cgroup(struct run *r, const struct plan_op *op) {
@@ -18,6 +22,38 @@ int op_join_cgroup(struct run *r, const struct plan_op *op) {
   int error = dprintf(fd, "%d", (int)r->child) < 0 ? errno : 0;
   close(fd);
   return -error;
+}
+
+static _Noreturn void hold(pid_t helper) {
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, NULL);
+  setsid(); /* a key of the terminal that ends or stops the helper's group does not stop this one */
+  prctl(PR_SET_NAME, "tsrun-hold", 0, 0, 0);
+  syscall(SYS_close_range, 0, ~0u, 0); /* nobody waits for the end of a pipe because of it */
+  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  while (getppid() == helper) pause();
+  _exit(0);
+}
+
+/* Born there: a process that moved would be in the way of `systemctl stop` of the unit it came from. */
+int op_hold_cgroup(struct run *r, const struct plan_op *op) {
+  if (r->holder > 0) return -EBUSY;
+  struct clone3_args args = {.flags = CLONE_INTO_CGROUP, .cgroup = (uint64_t)r->fds[op->f[HOLD_CGROUP_CGROUP]], .exit_signal = SIGCHLD};
+  pid_t helper = getpid(), pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+  if (pid == 0) hold(helper);
+  if (pid < 0) return -errno;
+  r->holder = pid;
+  return 0;
+}
+
+int op_release_cgroup(struct run *r, const struct plan_op *op) {
+  (void)op;
+  if (r->holder <= 0) return 0;
+  kill(r->holder, SIGKILL);
+  while (waitpid(r->holder, NULL, 0) < 0 && errno == EINTR) continue;
+  r->holder = 0;
+  return 0;
 }
 
 int op_cgroup_device(struct run *r, const struct plan_op *op) {

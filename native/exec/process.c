@@ -18,10 +18,6 @@
 #include "run.h"
 #include "syscalls.h"
 
-#ifndef CLONE_INTO_CGROUP
-#define CLONE_INTO_CGROUP 0x200000000ULL
-#endif
-
 static int result(int value) { return value < 0 ? -errno : value; }
 
 /* The number of a process as /proc has it: 0 when it is gone, -1 with errno when that cannot be read. pidfd_open(2), Pid. */

@@ -55,6 +55,7 @@ struct run {
   int pidfd;
   pid_t services[MAX_SERVICES]; /* service.h */
   int n_services;
+  pid_t holder; /* of a cgroup; 0 for none */
   unsigned long oom_kills; /* processes of the container that the kernel ended for want of memory */
 };
 

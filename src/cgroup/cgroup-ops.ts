@@ -13,7 +13,9 @@ export interface CgroupPlan {
   /** While the child waits: v1 takes a process only once it is there. */
   readonly join: readonly Op[];
   readonly cleanup: readonly Op[];
-  /** Before the cleanup: whether memory ran out. */
+  /** After that, where the end is recorded: what keeps the counters until they are read. */
+  readonly hold: readonly Op[];
+  /** Before the cleanup, which runs backwards: whether memory ran out. */
   readonly count: readonly Op[];
   /** Whether the descriptor `cgroup` is there for the clone. */
   readonly bornInside: boolean;

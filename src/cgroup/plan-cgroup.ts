@@ -60,6 +60,7 @@ export function planCgroup(
       ...removeLater(host, cgroupsPath, controllers),
       ...(v2?.cleanup ?? []),
     ],
+    hold: [],
     count: [...(v2?.count ?? []), ...v1.flatMap((plan) => plan.count)],
     bornInside: v2 !== undefined,
   };

@@ -73,8 +73,35 @@ export function planScope(
     ],
     // The scope goes with its last process: systemd sees to that.
     cleanup: removeV2(leaf),
-    count: [countOomKills('cgroup', 'memory.events')],
+    ...planHolder(scope),
     bornInside: false,
+  };
+}
+
+/** systemd removes a scope with all its cgroups as soon as it is empty, and may be faster than the helper, who wants to read them. */
+function planHolder(scope: Scope): Pick<CgroupPlan, 'hold' | 'count'> {
+  const leaf = `${scope.path}/holder`;
+  return {
+    hold: [
+      {
+        op: 'mkdir',
+        at: 'cgroups',
+        path: leaf,
+        mode: 0o755,
+        why: 'Another leaf of the scope, for a process that is not the container.',
+      },
+      openDirectory('holder', 'cgroups', leaf, 'clone3 takes the cgroup as a descriptor.'),
+      {
+        op: 'hold_cgroup',
+        cgroup: 'holder',
+        why: 'systemd removes a scope when its last process has ended, and what the kernel has counted with it. This one stays until that is read.',
+      },
+    ],
+    count: [
+      { op: 'rmdir', at: 'cgroups', path: leaf, why: 'An empty cgroup is removed like a directory.' },
+      { op: 'release_cgroup', why: 'What was counted is read: the scope may go.' },
+      countOomKills('cgroup', 'memory.events'),
+    ],
   };
 }
 

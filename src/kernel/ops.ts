@@ -199,6 +199,12 @@ export const OPS = {
   // cgroups
   join_cgroup: { code: 90, fields: { cgroup: 'fd' } },
   cgroup_device: { code: 91, fields: { cgroup: 'fd', program: 'bytes' } },
+  /**
+   * Makes a process in the cgroup that does nothing, and no signal but SIGKILL ends; it dies with the helper. One in a plan.
+   */
+  hold_cgroup: { code: 114, fields: { cgroup: 'fd' } },
+  /** Ends that process, if there is one. */
+  release_cgroup: { code: 115, fields: {} },
   count_oom_kills: { code: 92, fields: { at: 'fd', path: 'str' } },
   /**
    * Calls methods on the bus whose socket is `bus`; the last call starts a job of systemd, and this waits for its end. `unit`

@@ -202,7 +202,10 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
       },
     ]),
     // Whatever the child does and makes from here on is limited.
-    group('host', 'A cgroup to be moved into', cgroup.join),
+    group('host', 'A cgroup to be moved into', [
+      ...cgroup.join,
+      ...(recordsExit(input.state) ? cgroup.hold : []),
+    ]),
     group('host', 'What only the parent may write', [
       { op: 'open_child_proc', into: 'child-proc', why: 'The files in /proc that belong to the child.' },
       ...ns.planIdMaps(linux),

@@ -269,7 +269,7 @@ export const SAMPLES: Readonly<Record<string, PlanInput>> = {
   limits: sample({}, { spec: limited(HOST) }),
   'limits-v1': sample({}, { spec: limited(HYBRID_HOST) }),
   'limits-systemd': sample(
-    { cgroupManager: 'systemd' },
+    { cgroupManager: 'systemd', remove: false },
     { spec: limited(HOST, { cgroupManager: 'systemd', cgroupParent: 'web-front.slice' }) },
   ),
   'user-namespace': bundle((spec) => ({

@@ -256,6 +256,8 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   count_oom_kills: [once('openat2'), once('read')],
   record_exit: [once('openat'), once('write'), once('renameat', 'renameat2', 'rename')],
 
+  hold_cgroup: [once('clone3')],
+  release_cgroup: [some(['kill', 'wait4'])],
   join_cgroup: [once('openat'), once('write')],
   // Which one is there, the new one, and its place.
   // Connect, say who we are, send the calls; then each answer: its header, and the rest of it.

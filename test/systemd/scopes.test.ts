@@ -8,7 +8,7 @@ import { pidOf, recordOf } from '../support/live-cgroups.ts';
 import { useOci } from '../support/oci.ts';
 import { type Running, watch } from '../support/running.ts';
 import { useTsrun } from '../support/tsrun.ts';
-import { SLOWNESS } from '../support/under-test.ts';
+import { OCI_PROGRAM, SLOWNESS } from '../support/under-test.ts';
 
 const tsrun = useTsrun({ images: ['busybox'] });
 const bundles = useBundles();
@@ -98,23 +98,29 @@ withSystemd('a container in a scope of systemd', () => {
     systemctl('stop', 'tsrtest.slice');
   });
 
-  // OOMKilled is not looked at: docs/limits.md, Seeing and changing them.
-  test('dies of a lack of memory alone', async () => {
-    onTestFinished(async () => {
-      await tsrun.ok('rm', 'hog');
-    });
+  test('dies of a lack of memory alone, and this is told, each time', async () => {
     const flags = ['--name', 'hog', '--network', 'none', '--cgroup-manager', 'systemd', '-m', '20m'];
-    const { code } = await tsrun.run(
-      'run',
-      ...flags,
-      'busybox',
-      'dd',
-      'if=/dev/zero',
-      'of=/dev/null',
-      'bs=60M',
-      'count=1',
-    );
-    expect(code).toBe(137);
+    const hog = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=60M', 'count=1'];
+    for (let round = 0; round < 10; round++) {
+      const { code } = await tsrun.run('run', ...flags, 'busybox', ...hog);
+      expect(code).toBe(137);
+      expect((await inspect('hog')).State).toMatchObject({
+        Status: 'exited',
+        ExitCode: 137,
+        OOMKilled: true,
+      });
+      await tsrun.ok('rm', 'hog');
+    }
+    await noScopeIsLeft();
+  });
+
+  test('of its processes the one that had no memory left is told, also when the scope was stopped', async () => {
+    const hog = 'dd if=/dev/zero of=/dev/null bs=60M count=1; echo gone';
+    const { running, unit } = await up('survivor', ['-m', '20m'], `${hog}; ${UNTIL_TERM}`);
+    await running.waitFor(/gone/);
+    systemctl('stop', unit);
+    expect((await running.ended).code).toBe(9);
+    expect((await inspect('survivor')).State).toMatchObject({ ExitCode: 9, OOMKilled: true });
     await noScopeIsLeft();
   });
 
@@ -209,6 +215,28 @@ withSystemd('tsrun-oci --systemd-cgroup', () => {
       oci.ok('delete', '-f', 'box');
       expect(systemctl('list-units', '--all', '--plain', '--no-legend', unit)).toBe('');
     }
+  });
+});
+
+withSystemd('tsrun-oci events', () => {
+  test('tells that memory ran out, also when that ended the container', async () => {
+    const linux = {
+      cgroupsPath: ':tsrtest:hog',
+      resources: { memory: { limit: 20 * MIB, swap: 20 * MIB } },
+    };
+    const args = ['busybox', 'dd', 'if=/dev/zero', 'of=/dev/null', 'bs=60M', 'count=1'];
+    const bundle = oci.bundle({ args, linux });
+    for (let round = 0; round < 3; round++) {
+      oci.runWith({ stdio: 'ignore' }, '--systemd-cgroup', 'create', '-b', bundle, 'hog');
+      const events = watch(spawn(OCI_PROGRAM, ['--root', oci.root, 'events', 'hog']));
+      await events.waitFor(/"stats"/);
+      oci.ok('start', 'hog');
+      await events.waitFor(/"type":"oom"/);
+      expect((await events.ended).code).toBe(0);
+      oci.ok('delete', 'hog');
+    }
+    const left = () => systemctl('list-units', '--all', '--plain', '--no-legend', 'tsrtest-*.scope');
+    await expect.poll(left, { timeout: 5000 * SLOWNESS }).toBe('');
   });
 });
 

@@ -1,6 +1,7 @@
 /** `tsrun-oci events`: what a container uses, and that memory ran out, as lines of JSON. */
 import { setTimeout } from 'node:timers/promises';
 import { readUsage } from '../../cgroup/read-usage.ts';
+import { stayInScope } from '../../cgroup/stay-in-scope.ts';
 import { TsrunError } from '../../lib/errors.ts';
 import { readFileIfThere } from '../../lib/files.ts';
 import { type BundleContainer, findContainer } from '../../runtime/bundle/record.ts';
@@ -31,19 +32,21 @@ export const verb: OciVerb = {
   },
 };
 
-/** Until the container has ended. How often memory ran out is looked at more often than the figures are shown. */
+/** Until the container has ended, and after that once more. How often memory ran out is looked at more often than the figures are shown. */
 async function follow(
   root: Parameters<typeof findContainer>[0],
   container: BundleContainer,
   intervalMs: number,
 ) {
   const { id } = container;
+  stayInScope(container.cgroups);
   let kills = oomKills(container);
   for (let shownMs = intervalMs; ; ) {
+    const { status } = findContainer(root, id);
     const now = oomKills(container);
     if (now > kills) printEvent(id, 'oom');
     kills = Math.max(now, kills);
-    if (findContainer(root, id).status === 'stopped') return;
+    if (status === 'stopped') return;
     if (shownMs >= intervalMs) {
       printEvent(id, 'stats', statsOf(container));
       shownMs = 0;

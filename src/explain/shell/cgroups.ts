@@ -10,13 +10,22 @@ import {
 import { quote } from './quote.ts';
 import type { Translations } from './table.ts';
 
-export const CGROUPS: Translations<'join_cgroup' | 'cgroup_device' | 'systemd_job'> = {
+export const CGROUPS: Translations<
+  'join_cgroup' | 'cgroup_device' | 'systemd_job' | 'hold_cgroup' | 'release_cgroup'
+> = {
   join_cgroup: (op, sh) => sh.line(`echo "$CHILD" >${sh.variable(op.cgroup)}/cgroup.procs`),
   cgroup_device: (op, sh) =>
     sh.impossible(
       op,
       'no command of util-linux or coreutils loads a program into the kernel. The container may open every device of which it has, or can make, a node.',
     ),
+  hold_cgroup: (op, sh) =>
+    sh.line(
+      `setpriv --pdeathsig KILL sh -c "trap '' TERM; exec sleep infinity" >/dev/null 2>&1 & HOLDER=$!`,
+      `echo "$HOLDER" >${sh.variable(op.cgroup)}/cgroup.procs`,
+    ),
+  release_cgroup: (_op, sh) =>
+    sh.line(`[ -z "\${HOLDER:-}" ] || { kill -KILL "$HOLDER"; wait "$HOLDER" 2>/dev/null || :; }`),
   systemd_job(op, sh) {
     const call = (op.request as DbusRequest).at(-1);
     if (call === undefined) throw new Error('a job of systemd without a call');

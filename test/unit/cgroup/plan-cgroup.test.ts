@@ -134,6 +134,7 @@ test('who may use every device has no rules', () => {
   expect(planCgroup(NONE, 'tsrun-x', all)).toEqual({
     before: [],
     join: [],
+    hold: [],
     count: [],
     cleanup: [],
     bornInside: false,

@@ -27,6 +27,16 @@ test('the child is put into a scope, and goes on into a leaf of it, where the li
   expect(plan).toMatchObject({ before: [], bornInside: false });
 });
 
+test('a process of ours keeps the scope until what was counted is read', () => {
+  const { hold, count } = planScope(HOST.cgroup, PATH, {});
+  expect(hold.map(describeOp)).toEqual([
+    `mkdir(at=cgroups, path="${SCOPE}/holder", mode=0755)`,
+    `open(at=cgroups, path="${SCOPE}/holder", flags=O_PATH|O_DIRECTORY) → holder`,
+    'hold_cgroup(cgroup=holder)',
+  ]);
+  expect(count.toReversed().map(({ op }) => op)).toEqual(['count_oom_kills', 'release_cgroup', 'rmdir']);
+});
+
 test('systemd gets the slice, the pid of the child, and what makes the scope ours', () => {
   const [job] = planScope(HOST.cgroup, PATH, {}).join;
   const [hello, match, start] = (job as unknown as { request: DbusRequest }).request;
