@@ -1,8 +1,9 @@
 /** Removing the cgroups of a container whose helper was killed: the processes in them may still be ending. */
-import { existsSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { runSystemdJob } from '../kernel/dbus-door.ts';
 import { errnoOf } from '../lib/errors.ts';
+import { writeFileIfThere } from '../lib/files.ts';
 import type { ContainerCgroups } from './host.ts';
 import { SYSTEM_BUS, stopScope } from './systemd.ts';
 
@@ -10,7 +11,7 @@ const POLL_MS = 5;
 const POLL_LIMIT_MS = 10_000;
 
 export function removeCgroups({ v2, v1, scope }: ContainerCgroups): void {
-  if (v2 !== undefined) ifThere(() => writeFileSync(`${v2}/cgroup.kill`, '1', { flag: 'r+' }));
+  if (v2 !== undefined) writeFileIfThere(`${v2}/cgroup.kill`, '1');
   for (const path of [...Object.values(v1), ...(v2 === undefined ? [] : [v2])]) removeCgroup(path);
   // An empty scope goes by itself, a moment later; after this it has gone, also when somebody has put a process into it.
   if (v2 !== undefined && scope !== undefined && existsSync(dirname(v2)))

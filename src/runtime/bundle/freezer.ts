@@ -1,8 +1,7 @@
 /** The freezer of a container's cgroup: cgroup.freeze of v2, freezer.state of v1. cgroups(7). */
-import { writeFileSync } from 'node:fs';
 import type { ContainerCgroups } from '../../cgroup/host.ts';
 import { TsrunError } from '../../lib/errors.ts';
-import { readFileIfThere } from '../../lib/files.ts';
+import { readFileIfThere, writeFileIfThere } from '../../lib/files.ts';
 
 interface Freezer {
   readonly file: string;
@@ -19,7 +18,7 @@ export function isPaused(cgroups: ContainerCgroups): boolean {
   return freezerOf(cgroups)?.isFrozen() ?? false;
 }
 
-/** Returns when every process stands still, or runs. Throws when the host has no freezer, or a process does not stop. */
+/** Returns when every process stands still, or runs; in a cgroup that is gone there is none. Throws when the host has no freezer, or a process does not stop. */
 export function setPaused(cgroups: ContainerCgroups, paused: boolean): void {
   const freezer = freezerOf(cgroups);
   if (freezer === undefined) {
@@ -30,12 +29,12 @@ export function setPaused(cgroups: ContainerCgroups, paused: boolean): void {
   }
   for (let waitedMs = 0; ; waitedMs += POLL_MS) {
     // v1 may find a process that is being forked: it is told again. Documentation/admin-guide/cgroup-v1/freezer-subsystem.rst
-    writeFileSync(freezer.file, paused ? freezer.frozen : freezer.thawed);
-    if (freezer.isFrozen() === paused) return;
+    const isThere = writeFileIfThere(freezer.file, paused ? freezer.frozen : freezer.thawed);
+    if (!isThere || freezer.isFrozen() === paused) return;
     if (waitedMs >= POLL_LIMIT_MS) break;
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS);
   }
-  if (paused) writeFileSync(freezer.file, freezer.thawed);
+  if (paused) writeFileIfThere(freezer.file, freezer.thawed);
   throw new TsrunError('NOT_PAUSED', 'cannot pause: a process of the container does not stand still', {
     exitCode: 1,
   });

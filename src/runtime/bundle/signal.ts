@@ -1,9 +1,10 @@
 /** Signals to the processes of a container. OCI runtime-spec, runtime.md, Kill. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { ContainerCgroups } from '../../cgroup/host.ts';
 import { native } from '../../kernel/native.ts';
 import { errnoOf, TsrunError } from '../../lib/errors.ts';
+import { writeFileIfThere } from '../../lib/files.ts';
 import { whileFrozen } from './freezer.ts';
 import type { BundleContainer } from './record.ts';
 
@@ -26,7 +27,9 @@ export function processesOf(cgroups: ContainerCgroups): readonly number[] {
 /** To all of its processes, also those that are forked meanwhile. One that has ended is passed over. */
 export function signalAll(cgroups: ContainerCgroups, signal: number): void {
   const { v2 } = cgroups;
-  if (signal === constants.signals.SIGKILL && v2 !== undefined && wrote(`${v2}/cgroup.kill`, '1')) return;
+  // It is there since Linux 5.14.
+  if (signal === constants.signals.SIGKILL && v2 !== undefined && writeFileIfThere(`${v2}/cgroup.kill`, '1'))
+    return;
   whileFrozen(cgroups, () => {
     for (const pid of processesOf(cgroups)) {
       try {
@@ -48,17 +51,6 @@ function processesIn(directory: string): readonly number[] {
   } catch (error) {
     // ENODEV: removed between opening and reading.
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENODEV') return [];
-    throw error;
-  }
-}
-
-/** Whether there is such a file: cgroup.kill is there since Linux 5.14. */
-function wrote(file: string, text: string): boolean {
-  try {
-    writeFileSync(file, text, { flag: 'r+' });
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
     throw error;
   }
 }
