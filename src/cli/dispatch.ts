@@ -91,8 +91,11 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
         ? INTERNAL[name]
         : undefined;
     if (load === undefined) {
-      throw new TsrunError('UNKNOWN_COMMAND', `'${twoWords ? name : word}' is not a tsrun command`, {
-        hint: "see 'tsrun help'",
+      const isGroup = verbsOf(word).length > 0;
+      if (isGroup && (next === undefined || next === 'help' || next === '--help' || next === '-h'))
+        return await printHelp([word]);
+      throw new TsrunError('UNKNOWN_COMMAND', `'${isGroup ? long : word}' is not a tsrun command`, {
+        hint: isGroup ? `see 'tsrun ${word} --help'` : "see 'tsrun help'",
       });
     }
     const { verb } = await load();
@@ -104,17 +107,38 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
   }
 }
 
+/** The verbs that have this word in front, such as `network`, without it. */
+function verbsOf(group: string): readonly (readonly [string, Load])[] {
+  const spelled = [
+    ...Object.entries(LONG_FORMS).filter(([, name]) => !name.includes(' ')),
+    ...Object.keys(VERBS).map((name) => [name, name] as const),
+  ];
+  return spelled.flatMap(([long, name]) => {
+    const load = VERBS[name];
+    return load !== undefined && long.startsWith(`${group} `) ? [[long.slice(group.length + 1), load]] : [];
+  });
+}
+
 async function printHelp(words: readonly string[]): Promise<number> {
+  const [word = ''] = words;
   const asked = Object.hasOwn(VERBS, words.join(' ')) ? VERBS[words.join(' ')] : undefined;
   if (asked !== undefined) return printVerbHelp((await asked()).verb);
+  const group = verbsOf(word);
+  if (group.length > 0)
+    return printed(
+      `Usage: tsrun ${word} COMMAND [flags] [arguments]\n\n${await listVerbs(group)}\nSee 'tsrun ${word} COMMAND --help'.\n`,
+    );
+  return printed(
+    `Usage: tsrun COMMAND [flags] [arguments]\n\nRuns containers straight on Linux: namespaces, cgroups, overlayfs.\n\n${await listVerbs(Object.entries(VERBS))}\nSee 'tsrun COMMAND --help'. Data is kept in /var/lib/tsrun (TSRUN_ROOT names another directory).\n`,
+  );
+}
+
+async function listVerbs(loads: readonly (readonly [string, Load])[]): Promise<string> {
   const verbs = await Promise.all(
-    Object.entries(VERBS).map(async ([name, load]) => [name, (await load()).verb.summary] as const),
+    loads.map(async ([name, load]) => [name, (await load()).verb.summary] as const),
   );
   const width = Math.max(...verbs.map(([name]) => name.length));
-  const lines = verbs.map(([name, summary]) => `  ${name.padEnd(width)}  ${summary}\n`).join('');
-  return printed(
-    `Usage: tsrun COMMAND [flags] [arguments]\n\nRuns containers straight on Linux: namespaces, cgroups, overlayfs.\n\nCommands:\n${lines}\nSee 'tsrun COMMAND --help'. Data is kept in /var/lib/tsrun (TSRUN_ROOT names another directory).\n`,
-  );
+  return `Commands:\n${verbs.map(([name, summary]) => `  ${name.padEnd(width)}  ${summary}\n`).join('')}`;
 }
 
 function printVerbHelp(verb: Verb): number {

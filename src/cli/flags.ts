@@ -6,6 +6,8 @@ import { EXIT_ENGINE, TsrunError } from '../lib/errors.ts';
 
 export interface Flag {
   readonly short?: string;
+  /** Docker's other names for it, which the help does not show. */
+  readonly also?: readonly string[];
   /** `list` may be given several times; the last of a `text` counts. */
   readonly type: 'switch' | 'text' | 'list';
   /** How the value is called in the help text. */
@@ -60,7 +62,8 @@ export function parseFlags<const T extends FlagTable>(
       rest.push(...args.slice(at));
       break;
     }
-    for (const { shown, name, given } of spelledOut(table, word)) {
+    for (const { shown, name: written, given } of spelledOut(table, word)) {
+      const name = properName(table, written);
       const flag = Object.hasOwn(table, name) ? table[name] : undefined;
       if (flag === undefined) throw usage(syntax, `unknown flag: ${shown}`);
       if (flag.type === 'switch') {
@@ -78,6 +81,11 @@ export function parseFlags<const T extends FlagTable>(
 
 function emptyValue({ type }: Flag): false | [] | undefined {
   return type === 'switch' ? false : type === 'list' ? [] : undefined;
+}
+
+function properName(table: FlagTable, written: string): string {
+  if (Object.hasOwn(table, written)) return written;
+  return Object.keys(table).find((name) => table[name]?.also?.includes(written)) ?? written;
 }
 
 function switchValue(text: string, shown: string, syntax: Syntax): boolean {

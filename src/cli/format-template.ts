@@ -1,6 +1,6 @@
 /**
  * `--format` as Docker's commands take it: `json`, or a Go template such as `{{.Name}}: {{json .Limits}}`. Of Go's
- * templates this is the part with text, fields and `json`; the rest is refused.
+ * templates this is the part with text, fields, `json`, and `range` up to its `end`; the rest is refused.
  */
 import { TsrunError } from '../lib/errors.ts';
 import { formatTable } from './table.ts';
@@ -34,31 +34,57 @@ export function compileListFormat(
   return (rows) => formatTable(header.split('\t'), rows.map(cells));
 }
 
-type Part = { readonly text: string } | { readonly path: readonly string[]; readonly json: boolean };
+type Part =
+  | { readonly text: string }
+  | { readonly path: readonly string[]; readonly json: boolean }
+  /** For each element of a list, or each value of an object. */
+  | { readonly path: readonly string[]; readonly each: readonly Part[] };
 
+/** `names` are the fields there are outside of any range. */
 function parseTemplate(format: string, names: readonly string[]): readonly Part[] {
   const refuse = (why: string, hint: string) =>
     new TsrunError('BAD_FORMAT', `Cannot use --format ${JSON.stringify(format)}: ${why}`, { hint });
   const hint = "write fields as {{.Name}} or {{json .Name}}, or 'json' for all of them";
-  return format.split(/(\{\{.*?\}\})/s).map((piece): Part => {
+  const whole: Part[] = [];
+  /** Those that have begun, the innermost last. */
+  const ranges: Part[][] = [];
+  for (const piece of format.split(/(\{\{.*?\}\})/s)) {
+    const parts = ranges.at(-1) ?? whole;
     const [, action] = /^\{\{\s*(.*?)\s*\}\}$/s.exec(piece) ?? [];
     if (action === undefined) {
       if (piece.includes('{{')) throw refuse('a {{ has no }}', hint);
       // A shell passes \t on as two characters.
-      return { text: piece.replaceAll('\\t', '\t').replaceAll('\\n', '\n') };
+      parts.push({ text: piece.replaceAll('\\t', '\t').replaceAll('\\n', '\n') });
+      continue;
     }
-    const [, json, path] = /^(json\s+)?\.(|[A-Za-z]\w*(?:\.[A-Za-z]\w*)*)$/.exec(action) ?? [];
+    if (action === 'end') {
+      if (ranges.pop() === undefined) throw refuse('an {{end}} has no {{range}}', hint);
+      continue;
+    }
+    const [, word, path] = /^(?:(json|range)\s+)?\.(|[A-Za-z]\w*(?:\.[A-Za-z]\w*)*)$/.exec(action) ?? [];
     if (path === undefined) throw refuse(`{{${action}}} is neither a field nor json of one`, hint);
     const steps = path === '' ? [] : path.split('.');
-    if (steps[0] !== undefined && !names.includes(steps[0]))
+    if (ranges.length === 0 && steps[0] !== undefined && !names.includes(steps[0]))
       throw refuse(`there is no field ${steps[0]}`, `the fields are ${names.join(', ')}`);
-    return { path: steps, json: json !== undefined };
-  });
+    if (word !== 'range') {
+      parts.push({ path: steps, json: word === 'json' });
+      continue;
+    }
+    const each: Part[] = [];
+    parts.push({ path: steps, each });
+    ranges.push(each);
+  }
+  if (ranges.length > 0) throw refuse('a {{range}} has no {{end}}', hint);
+  return whole;
 }
 
-function printPart(part: Part, row: Row): string {
+function printPart(part: Part, thing: unknown): string {
   if ('text' in part) return part.text;
-  const value = part.path.reduce<unknown>(fieldOf, row);
+  const value = part.path.reduce(fieldOf, thing);
+  if ('each' in part)
+    return elementsOf(value)
+      .flatMap((element) => part.each.map((inner) => printPart(inner, element)))
+      .join('');
   if (part.json || (typeof value === 'object' && value !== null)) return JSON.stringify(value) ?? 'null';
   return value === undefined || value === null ? '<no value>' : String(value);
 }
@@ -66,4 +92,13 @@ function printPart(part: Part, row: Row): string {
 function fieldOf(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
   return (value as Row)[name];
+}
+
+/** Of an object in the order of its keys, as Go has it; what is neither a list nor an object has none. */
+function elementsOf(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, element]) => element);
 }

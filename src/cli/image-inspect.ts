@@ -2,26 +2,26 @@
 import { openImageStore } from '../image/store.ts';
 import { forEach } from './each.ts';
 import { checkCount, parseFlags, type Syntax } from './flags.ts';
-import { print } from './print.ts';
+import { INSPECT_FLAGS, printInspected } from './inspect-format.ts';
 import type { Context, Verb } from './verb.ts';
 
 const SYNTAX: Syntax = { verb: 'image inspect' };
 
 export const verb: Verb = {
-  synopsis: 'image inspect IMAGE...',
+  synopsis: 'image inspect [flags] IMAGE...',
   summary: 'Show everything about images as JSON',
-  flags: {},
+  flags: INSPECT_FLAGS,
   run,
 };
 
 async function run(args: readonly string[], { paths }: Context): Promise<number> {
-  const { rest } = parseFlags({}, args, SYNTAX);
+  const { flags, rest } = parseFlags(INSPECT_FLAGS, args, SYNTAX);
   checkCount(SYNTAX, rest, 1);
   const store = openImageStore(paths.dataRoot);
-  const found: unknown[] = [];
+  const found: object[] = [];
   const status = await forEach(rest, async (name) => {
     found.push(await store.inspect(name));
   });
-  print(`${JSON.stringify(found, null, 4)}\n`);
+  printInspected(found, flags.format);
   return status;
 }

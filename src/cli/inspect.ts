@@ -3,25 +3,25 @@ import { findContainer } from '../engine/container-store.ts';
 import { describeContainer } from '../engine/describe-container.ts';
 import { forEach } from './each.ts';
 import { checkCount, parseFlags, type Syntax } from './flags.ts';
-import { print } from './print.ts';
+import { INSPECT_FLAGS, printInspected } from './inspect-format.ts';
 import type { Context, Verb } from './verb.ts';
 
 const SYNTAX: Syntax = { verb: 'inspect' };
 
 export const verb: Verb = {
-  synopsis: 'inspect CONTAINER...',
+  synopsis: 'inspect [flags] CONTAINER...',
   summary: 'Show everything about containers as JSON',
-  flags: {},
+  flags: INSPECT_FLAGS,
   run,
 };
 
 async function run(args: readonly string[], { paths }: Context): Promise<number> {
-  const { rest } = parseFlags({}, args, SYNTAX);
+  const { flags, rest } = parseFlags(INSPECT_FLAGS, args, SYNTAX);
   checkCount(SYNTAX, rest, 1);
-  const found: unknown[] = [];
+  const found: object[] = [];
   const status = await forEach(rest, (name) => {
     found.push(describeContainer(paths, findContainer(paths, name)));
   });
-  print(`${JSON.stringify(found, null, 4)}\n`);
+  printInspected(found, flags.format);
   return status;
 }

@@ -14,7 +14,12 @@ export const NETWORK_FLAGS = {
     help: 'add a line to /etc/hosts; the address host-gateway is that of the host',
   },
   dns: { type: 'list', value: 'ADDRESS', help: "ask this resolver instead of the host's" },
-  'dns-option': { type: 'list', value: 'OPTION', help: "option for /etc/resolv.conf instead of the host's" },
+  'dns-option': {
+    also: ['dns-opt'],
+    type: 'list',
+    value: 'OPTION',
+    help: "option for /etc/resolv.conf instead of the host's",
+  },
   'dns-search': {
     type: 'list',
     value: 'DOMAIN',
@@ -24,11 +29,13 @@ export const NETWORK_FLAGS = {
   ip6: { type: 'text', value: 'ADDRESS', help: 'IPv6 address on the network' },
   'mac-address': { type: 'text', value: 'ADDRESS', help: 'hardware address, such as 02:42:ac:11:00:02' },
   'network-alias': {
+    also: ['net-alias'],
     type: 'list',
     value: 'NAME',
     help: 'another name by which containers on the same network find it',
   },
   network: {
+    also: ['net'],
     type: 'list',
     value: 'NETWORK',
     help: "bridge (the default), none (a loopback only), host (the host's own), container:NAME (another container's), or one that network create made; each network once, also as name=NETWORK,alias=NAME,ip=ADDRESS,ip6=ADDRESS,mac-address=ADDRESS",

@@ -96,7 +96,7 @@ export function imageUses(paths: EnginePaths): readonly ImageUse[] {
 }
 
 /** By name, id, or the beginning of an id that only one container has. */
-export function findContainer(paths: EnginePaths, nameOrId: string): Container {
+export function findContainer(paths: EnginePaths, nameOrId: string, exitCode = 1): Container {
   const containers = listContainers(paths);
   const exact = containers.find(({ record }) => record.name === nameOrId || record.id === nameOrId);
   if (exact !== undefined) return exact;
@@ -113,7 +113,7 @@ export function findContainer(paths: EnginePaths, nameOrId: string): Container {
     );
   throw new TsrunError('NO_SUCH_CONTAINER', `No such container: ${nameOrId}`, {
     hint: 'tsrun ps -a lists them',
-    exitCode: 1,
+    exitCode,
   });
 }
 

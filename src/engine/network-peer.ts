@@ -1,6 +1,6 @@
 /** --network container:NAME: the container whose network another one shares. */
 import type { ContainerId } from '../lib/brands.ts';
-import { TsrunError } from '../lib/errors.ts';
+import { EXIT_ENGINE, TsrunError } from '../lib/errors.ts';
 import type { ProcessMark } from '../runtime/process-mark.ts';
 import type { MountSpec } from '../spec/runtime.ts';
 import type { NetworkMode } from './container-options.ts';
@@ -19,7 +19,7 @@ export interface NetworkPeer {
 /** Undefined for every other mode. Throws NO_SUCH_CONTAINER, or PEER_NOT_RUNNING. */
 export function findPeer(paths: EnginePaths, mode: NetworkMode): NetworkPeer | undefined {
   if (mode.kind !== 'container') return undefined;
-  const { record, state } = findContainer(paths, mode.container);
+  const { record, state } = findContainer(paths, mode.container, EXIT_ENGINE);
   if (state.status !== 'running')
     throw new TsrunError(
       'PEER_NOT_RUNNING',

@@ -22,11 +22,11 @@ const MAX_PORT = 65_535;
 /** `[ADDRESS:][HOST_PORTS:]PORTS[/PROTOCOL]`; an IPv6 address stands in brackets. One request for each container port. */
 export function parsePublish(text: string): readonly PortRequest[] {
   const [, where = '', ports = '', protocol] = /^(?:(.*):)?([^:/]*)(?:\/(.*))?$/.exec(text) ?? [];
-  const [, address, host] = /^(?:(.*):)?([\d-]*)$/.exec(where) ?? [];
+  const [, address, host = where] = /^(?:(.*):)?([^:\]]*)$/.exec(where) ?? [];
   const inside = parseRange(ports);
-  if (inside === undefined || host === undefined) throw unreadable(text);
+  if (inside === undefined) throw unreadable(text, ports, 'the container');
   const outside = host === '' || host === '0' ? undefined : parseRange(host);
-  if (outside === undefined && host !== '' && host !== '0') throw unreadable(text);
+  if (outside === undefined && host !== '' && host !== '0') throw unreadable(text, host, 'the host');
   const count = sizeOf(inside);
   if (outside !== undefined && count > 1 && sizeOf(outside) !== count)
     throw new TsrunError(
@@ -102,10 +102,10 @@ function parseHostAddress(text: string, whole: string): string {
   });
 }
 
-function unreadable(text: string): TsrunError {
+function unreadable(text: string, part: string, whose: string): TsrunError {
   return new TsrunError(
     'BAD_PORT',
-    `Cannot publish ${JSON.stringify(text)}: it names no port of the container`,
+    `Cannot publish ${JSON.stringify(text)}: ${JSON.stringify(part)} is no port of ${whose}`,
     {
       hint: 'give [[ADDRESS:]HOST_PORT:]PORT[/PROTOCOL], such as 8080:80, 127.0.0.1:53:53/udp or [::1]:8000-8009:8000-8009',
     },

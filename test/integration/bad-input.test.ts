@@ -94,6 +94,8 @@ const REFUSED: readonly (readonly [args: string, message: string, hint: string, 
   ['run --rm=maybe busybox true', '--rm takes true or false, not "maybe"', "see 'tsrun run --help'"],
   ['run --rm', "'tsrun run' needs an image", "see 'tsrun run --help'"],
   ['frobnicate', "'frobnicate' is not a tsrun command", "see 'tsrun help'"],
+  ['network frobnicate', "'network frobnicate' is not a tsrun command", "see 'tsrun network --help'"],
+  ['run --rm --network container:nosuch busybox true', 'No such container: nosuch', 'tsrun ps -a lists them'],
   ['ps extra', "'tsrun ps' takes exactly 0 arguments, not 1", "see 'tsrun ps --help'"],
   ['rm', "'tsrun rm' takes at least 1 argument, not 0", "see 'tsrun rm --help'"],
   [

@@ -113,6 +113,9 @@ describe('a container', () => {
     expect(line).toMatch(/^[0-9a-f]{12} {3}busybox +"sh -c trap …?.*" +.* ago +Up .* +life$/);
     const inspect = async () => JSON.parse(await tsrun.ok('inspect', 'life'))[0];
     const live = await inspect();
+    expect(await tsrun.ok('inspect', '-f', '{{.Name}} {{.State.Pid}}', 'life')).toBe(
+      `/life ${live.State.Pid}\n`,
+    );
     expect(live).toMatchObject({ Name: '/life', State: { Status: 'running', Running: true }, Path: 'sh' });
     expect(readFileSync(`/proc/${live.State.Pid}/status`, 'utf8')).toMatch(/^NSpid:\t\d+\t1$/m);
     expect(line.startsWith(live.Id.slice(0, 12))).toBe(true);

@@ -229,6 +229,18 @@ test('a container that joined and was killed leaves nothing once the next comman
   }
 });
 
+test('disconnect --force does not mind a container that is not there, or not on the network', async () => {
+  await using _web = await start('web');
+  await using _front = await network('front');
+  const left = (...words: string[]) => tsrun.run('network', 'disconnect', ...words);
+  expect((await left('front', 'web')).stderr).toContain(
+    'Cannot disconnect container web: it is not on network front',
+  );
+  expect(await left('-f', 'front', 'web')).toMatchObject({ code: 0, stderr: '' });
+  expect(await left('--force', 'front', 'nobody')).toMatchObject({ code: 0, stderr: '' });
+  expect(await left('-f', 'nowhere', 'web')).toMatchObject({ code: 1 });
+});
+
 test.each([
   [['connect', 'nowhere', 'web'], 'No such network: nowhere'],
   [['connect', 'bridge', 'nobody'], 'No such container: nobody'],

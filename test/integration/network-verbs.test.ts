@@ -44,6 +44,20 @@ function links(): readonly Link[] {
   );
 }
 
+test('the word alone lists what can be done with networks', async () => {
+  const shown = await tsrun.ok('network');
+  expect(shown).toMatch(/^Usage: tsrun network COMMAND/);
+  expect(shown.match(/^ {2}\w+/gm)?.map((line) => line.trim())).toEqual([
+    ...['connect', 'create', 'disconnect', 'ls', 'inspect', 'rm', 'prune'],
+  ]);
+  for (const words of [
+    ['network', '--help'],
+    ['help', 'network'],
+  ])
+    expect(await tsrun.ok(...words)).toBe(shown);
+  expect(await tsrun.ok('container')).toMatch(/^ {2}ls +List containers$/m);
+});
+
 test('a network is made, shown and removed, with its bridge', async () => {
   const id = (await tsrun.ok('network', 'create', 'front')).trim();
   expect(id).toMatch(/^[0-9a-f]{64}$/);

@@ -277,6 +277,11 @@ describe('names and resolvers', () => {
     );
   });
 
+  test('--net and --dns-opt are what Docker calls --network and --dns-option too', async () => {
+    const flags = ['--net', 'bridge', '--dns', '192.0.2.53', '--dns-opt', 'ndots:3'];
+    expect(await inside('cat /etc/resolv.conf', ...flags)).toBe('nameserver 192.0.2.53\noptions ndots:3\n');
+  });
+
   test.each([
     ['--add-host', 'a\nb:192.0.2.1'],
     ['--add-host', 'a:192.0.2.1\n192.0.2.2 bank'],

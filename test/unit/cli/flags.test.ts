@@ -7,6 +7,7 @@ const TABLE = {
   rm: { type: 'switch', help: 'remove it' },
   env: { short: 'e', type: 'list', value: 'NAME=VALUE', help: 'a variable' },
   name: { type: 'text', help: 'its name' },
+  network: { also: ['net'], type: 'list', help: 'its networks' },
   user: { short: 'u', type: 'text', value: 'USER', help: 'its user' },
 } as const satisfies FlagTable;
 
@@ -15,7 +16,10 @@ const list = (...args: string[]) => parseFlags(TABLE, args, { verb: 'ps' });
 
 describe('flags as Docker takes them', () => {
   test.each<[string[], object]>([
-    [[], { interactive: false, tty: false, rm: false, env: [], name: undefined, user: undefined }],
+    [
+      [],
+      { interactive: false, tty: false, rm: false, env: [], name: undefined, network: [], user: undefined },
+    ],
     [['-i', '-t'], { interactive: true, tty: true }],
     [['-it'], { interactive: true, tty: true }],
     [['-ti'], { interactive: true, tty: true }],
@@ -38,6 +42,7 @@ describe('flags as Docker takes them', () => {
     [['--name', ''], { name: '' }],
     [['--name', '-x'], { name: '-x' }],
     [['-u', '1:2'], { user: '1:2' }],
+    [['--net', 'a', '--network=b', '--net=c'], { network: ['a', 'b', 'c'] }],
   ])('%j', (args, expected) => {
     expect(run(...args).flags).toMatchObject(expected);
     expect(run(...args).rest).toEqual([]);

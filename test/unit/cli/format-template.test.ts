@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { compileFormat, compileListFormat } from '../../../src/cli/format-template.ts';
 
-const box = { Name: 'box', Limits: { Memory: 5, Rates: [1, 2] }, Free: undefined };
+const nets = { front: { IP: '10.0.0.2', Names: [] }, back: { IP: '10.0.0.1', Names: ['a', 'b'] } };
+const box = { Name: 'box', Limits: { Memory: 5, Rates: [1, 2] }, Free: undefined, Nets: nets };
 
 test.each([
   ['{{.Name}}', 'box'],
@@ -9,11 +10,14 @@ test.each([
   ['{{json .Name}}', '"box"'],
   ['{{json .Limits}}', '{"Memory":5,"Rates":[1,2]}'],
   ['{{.Limits.Rates}}', '[1,2]'],
-  ['{{json .}}', '{"Name":"box","Limits":{"Memory":5,"Rates":[1,2]}}'],
-  ['json', '{"Name":"box","Limits":{"Memory":5,"Rates":[1,2]}}'],
+  ['{{json .}}', `{"Name":"box","Limits":{"Memory":5,"Rates":[1,2]},"Nets":${JSON.stringify(nets)}}`],
+  ['json', `{"Name":"box","Limits":{"Memory":5,"Rates":[1,2]},"Nets":${JSON.stringify(nets)}}`],
   ['a\\tb\\nc', 'a\tb\nc'],
   ['{{.Free}} {{.Limits.Nothing.At.All}}', '<no value> <no value>'],
   ['{{json .Free}}', 'null'],
+  ['{{range .Limits.Rates}}<{{.}}>{{end}}!', '<1><2>!'],
+  ['{{range .Nets}}{{.IP}}{{range .Names}} {{.}}{{end}};{{end}}', '10.0.0.1 a b;10.0.0.2;'],
+  ['{{range .Free}}x{{end}}', ''],
   ['', ''],
 ])('%s', (format, text) => {
   expect(compileFormat(format, Object.keys(box))(box)).toBe(`${text}\n`);
@@ -23,7 +27,10 @@ test.each([
   ['{{.Nme}}', 'there is no field Nme'],
   ['{{.constructor}}', 'there is no field constructor'],
   ['{{.Name', 'a {{ has no }}'],
-  ['{{range .Name}}', 'neither a field nor json'],
+  ['{{range .Name}}', 'a {{range}} has no {{end}}'],
+  ['{{.Name}}{{end}}', 'an {{end}} has no {{range}}'],
+  ['{{range .Nme}}{{end}}', 'there is no field Nme'],
+  ['{{index .Name 0}}', 'neither a field nor json'],
   ['{{Name}}', 'neither a field nor json'],
   ['{{}}', 'neither a field nor json'],
   ['{{.Name | upper}}', 'neither a field nor json'],

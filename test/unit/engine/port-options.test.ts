@@ -34,9 +34,10 @@ describe('-p', () => {
     ['localhost:8080:80', '"localhost" is no IP address'],
     ['::1:8080:80', '"::1" is no IP address'],
     ['[127.0.0.1]:8080:80', '"[127.0.0.1]" is no IP address'],
-    ...['', '0', '65536', '70000:80', '80-79', '127.0.0.1:80', 'x:80', '80:', '-80:80', '80 '].map((text) => [
+    ...['', '0', '65536', '80-79', '80:', '80 '].map((text) => [text, 'is no port of the container']),
+    ...['70000:80', '127.0.0.1:80', 'x:80', '-80:80', '[::1]:80'].map((text) => [
       text,
-      'names no port of the container',
+      `"${text.replace(/:80$/, '')}" is no port of the host`,
     ]),
   ])('refuses %j', (text, why) => {
     expect(() => parsePublish(text)).toThrow(why);
