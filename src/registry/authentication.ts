@@ -43,13 +43,24 @@ export class Authenticator {
   /** The Authorization header for a request, undefined as long as the registry has not asked for one. */
   async authorization(scopes: readonly string[]): Promise<string | undefined> {
     if (this.#challenge === undefined) return undefined;
-    if (this.#challenge.scheme === 'basic') return basic(await this.#options.credentials());
+    if (this.#challenge.scheme === 'bearer') return bearerOf(await this.#token(this.#challenge, scopes));
+    const credentials = await this.#options.credentials();
+    return isSomebody(credentials) ? basic(credentials) : undefined;
+  }
+
+  async #token(challenge: Challenge, scopes: readonly string[]): Promise<Token> {
     const key = scopes.join(' ');
-    const known = await this.#tokens.get(key)?.catch(() => undefined);
-    if (known && known.expiresAtMs > performance.now()) return `Bearer ${known.value}`;
-    const fresh = this.#fetchToken(this.#challenge, scopes);
+    const known = this.#tokens.get(key);
+    if (known !== undefined) {
+      const token = await known;
+      if (token.expiresAtMs > performance.now()) return token;
+      if (this.#tokens.get(key) === known) this.#tokens.delete(key);
+      return this.#token(challenge, scopes);
+    }
+    const fresh = this.#fetchToken(challenge, scopes);
     this.#tokens.set(key, fresh);
-    return `Bearer ${(await fresh).value}`;
+    fresh.catch(() => this.#tokens.delete(key));
+    return fresh;
   }
 
   /**
@@ -67,7 +78,10 @@ export class Authenticator {
     this.#challenge = challenge;
     if (challenge.scheme === 'basic')
       return sent === undefined && isSomebody(await this.#options.credentials());
-    this.#tokens.delete(scopes.join(' '));
+    // Another request may have got a token meanwhile; one that was not enough is not shown again.
+    const key = scopes.join(' ');
+    const known = this.#tokens.get(key);
+    if (known !== undefined && sent === bearerOf(await known)) this.#tokens.delete(key);
     return true;
   }
 
@@ -195,6 +209,10 @@ export function wrongCredentials(registry: string, credentials: Credentials, rea
 
 export function isSomebody(credentials: Credentials): boolean {
   return credentials !== EMPTY;
+}
+
+function bearerOf({ value }: Token): string {
+  return `Bearer ${value}`;
 }
 
 function basic({ username, password }: Credentials): string {
