@@ -9,11 +9,12 @@ import { join } from 'node:path';
 import { isAlive, ownMark } from '../../src/runtime/process-mark.ts';
 import { OCI_PROGRAM, PROGRAM } from './under-test.ts';
 
-const RUN = /^tsrun-test-(\d+)-(\d+)-/;
+/** Short: where --trace leaves out the middle of a path, it must still be seen which of the run's directories is meant. */
+const RUN = /^tsrt-(\d+)-(\d+)-/;
 
 /** In `place`, for the process that calls. */
 export function makeRunDirectory(place: string): string {
-  return mkdtempSync(join(place, `tsrun-test-${ownMark().replace(' ', '-')}-`));
+  return mkdtempSync(join(place, `tsrt-${ownMark().replace(' ', '-')}-`));
 }
 
 /** Those in `place`; the names of their directories. */
