@@ -48,11 +48,6 @@ export function planProgram(input: ProgramInput, host: HostFacts): readonly (OpG
   // A filter may know nothing of close_range(2), which is younger than many. The connection to a supervisor must be open yet.
   const closesFirst = !asksSupervisor(seccomp);
   return [
-    group('child', 'Limits of the process', [
-      ...planRlimits(process.rlimits ?? [], mayRaiseLimits(host)),
-      ...planLabels(process, input.procMounts, host.securityModules),
-    ]),
-    group('child', 'Standard input and output', planStdio(input)),
     group('child', 'The directories of the program, as root', [
       {
         op: 'enter',
@@ -62,6 +57,12 @@ export function planProgram(input: ProgramInput, host: HostFacts): readonly (OpG
       },
       ...planHome(process),
     ]),
+    // A limit of open files may leave no room for another one: from here on none is opened.
+    group('child', 'Limits of the process', [
+      ...planLabels(process, input.procMounts, host.securityModules),
+      ...planRlimits(process.rlimits ?? [], mayRaiseLimits(host)),
+    ]),
+    group('child', 'Standard input and output', planStdio(input)),
     // With no_new_privs a filter can be loaded without privilege, so it comes last; without it, loading needs
     // CAP_SYS_ADMIN and must come before the capabilities are given up.
     group(

@@ -31,6 +31,11 @@ describe('--ulimit', () => {
     expect(await inside(flags, 'ulimit -n; ulimit -Hn; ulimit -c; ulimit -Hc')).toBe('100\n200\n0\n0\n');
   });
 
+  test('of open files is that of the program: its start may need more', async () => {
+    const flags = ['--ulimit', 'nofile=3:3', '-u', '1000', '-w', '/tmp'];
+    expect(await inside(flags, 'ulimit -n; pwd')).toBe('3\n/tmp\n');
+  });
+
   test('is a limit that the kernel holds', async () => {
     const { stdout, stderr } = await run(
       ['--ulimit', 'fsize=1024'],
