@@ -7,8 +7,8 @@ import { type RawEntry, rawTar } from './raw-tar.ts';
 export interface TestImage {
   /** `name:tag`. */
   readonly name: string;
-  /** Lowest first. */
-  readonly layers: readonly (readonly RawEntry[])[];
+  /** Lowest first: entries, or a whole tar as it is. */
+  readonly layers: readonly (readonly RawEntry[] | Buffer)[];
   /** The `config` part of the image's configuration, as Docker spells it. */
   readonly config?: Readonly<Record<string, unknown>>;
   /** What is done to a layer's tar before it is stored: compression. OCI archives only. */
@@ -34,7 +34,7 @@ export function shellLayer(): RawEntry[] {
 
 /** What `docker save` writes. */
 export function dockerArchive(image: TestImage): Buffer {
-  const layers = image.layers.map(rawTar);
+  const layers = image.layers.map(tarOf);
   const names = layers.map((_, i) => `layer${i}/layer.tar`);
   return rawTar([
     { name: 'config.json', data: configOf(image, layers) },
@@ -54,7 +54,7 @@ export function ociFiles(image: TestImage): ReadonlyMap<string, Buffer> {
     files.set(`blobs/${digest.replace(':', '/')}`, bytes);
     return { mediaType, digest, size: bytes.length };
   };
-  const tars = image.layers.map(rawTar);
+  const tars = image.layers.map(tarOf);
   const layerType = image.layerType ?? 'application/vnd.oci.image.layer.v1.tar';
   const layers = tars.map((tar) => put(layerType, image.pack?.(tar) ?? tar));
   const config = put('application/vnd.oci.image.config.v1+json', configOf(image, tars));
@@ -82,6 +82,10 @@ export function writeOciDirectory(directory: string, image: TestImage): void {
 
 export function sha256(bytes: Buffer): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
+function tarOf(layer: readonly RawEntry[] | Buffer): Buffer {
+  return Buffer.isBuffer(layer) ? layer : rawTar(layer as readonly RawEntry[]);
 }
 
 function configOf({ config = {}, history, created }: TestImage, layers: readonly Buffer[]): Buffer {
