@@ -1,8 +1,9 @@
 /** Whether an unpacked layer is what its blob makes of it. */
-import { chmodSync, mkdirSync, readdirSync, readlinkSync } from 'node:fs';
+import { chmodSync, mkdirSync, readlinkSync } from 'node:fs';
 import { removeTree } from '../kernel/remove-tree.ts';
 import type { Digest, HostPath } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
+import { namesIn } from '../lib/files.ts';
 import { readBlob } from './blobs.ts';
 import { compareTrees } from './compare-trees.ts';
 import { decompress } from './decompress.ts';
@@ -72,7 +73,7 @@ export async function differenceOfLayer(
 
 /** The short name of a layer, by where it leads: layer.json may be what is broken. */
 export function linkTo(paths: StorePaths, chainId: Digest): HostPath | undefined {
-  const links = readdirSync(paths.links).map((name) => `${paths.links}/${name}` as HostPath);
+  const links = namesIn(paths.links).map((name) => `${paths.links}/${name}` as HostPath);
   return links.find((link) => leadsTo(link, chainId));
 }
 

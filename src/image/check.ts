@@ -2,10 +2,11 @@
  * `tsrun system check`: everything in the store is held against what its name or its documents say. Blobs are hashed,
  * documents read, layers unpacked once more beside the ones in use and compared with them file by file.
  */
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { removeTree } from '../kernel/remove-tree.ts';
 import type { Digest } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
+import { namesIn } from '../lib/files.ts';
 import { type Descriptor, MANIFEST_TYPES } from '../spec/image.ts';
 import { readBlob } from './blobs.ts';
 import { differenceOfLayer, linkTo, readLayerInfo } from './check-layer.ts';
@@ -74,9 +75,19 @@ export async function checkStore(paths: StorePaths, options: CheckOptions): Prom
 }
 
 async function checkOnce(paths: StorePaths, options: CheckOptions) {
-  using _lock = await (options.repair ? startRemoval(paths) : FileLock.wait(paths.workLock, 'shared'));
-  const check = new StoreCheck(paths, options);
-  return { result: await check.run(), lost: check.lost() };
+  if (!options.repair) {
+    using _lock = await FileLock.wait(paths.workLock, 'shared');
+    return await checkHere();
+  }
+  using work = await startRemoval(paths);
+  const found = await checkHere();
+  work.done();
+  return found;
+
+  async function checkHere() {
+    const check = new StoreCheck(paths, options);
+    return { result: await check.run(), lost: check.lost() };
+  }
 }
 
 /** An image that cannot be had is a problem of its own; the others are brought all the same. */
@@ -369,7 +380,8 @@ class StoreCheck {
     const used = this.#uses.flatMap(({ layers }) => layers);
     const { blobs, layers, resolved } = findOrphans(this.#paths, used);
     const count = blobs.length + layers.length + resolved.length;
-    if (count === 0 || readdirSync(this.#paths.temporary).some(isWorkMark)) return;
+    if (count === 0) return;
+    if (!this.#repair && namesIn(this.#paths.temporary).some(isWorkMark)) return;
     await this.#found({
       kind: 'orphans',
       subject: `${blobs.length} blobs, ${layers.length} layers`,

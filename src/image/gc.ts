@@ -2,8 +2,9 @@
  * Removing what no image of the index needs any more. The order makes a crash harmless: the answer of `resolve` goes
  * first, then layers, then blobs; whatever is left over then is found by the next removal.
  */
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import type { Digest, HostPath } from '../lib/brands.ts';
+import { namesIn } from '../lib/files.ts';
 import { type Descriptor, INDEX_TYPES, isDigest, MANIFEST_TYPES, parseIndex } from '../spec/image.ts';
 import { hasBlob, readDocument } from './documents.ts';
 import { ImageIndex } from './image-index.ts';
@@ -44,7 +45,7 @@ export interface Orphans {
 /** Throws when an image is damaged: nobody can tell then what it needs. */
 export function findOrphans(paths: StorePaths, usedLayers: Iterable<Digest>): Orphans {
   const there = {
-    resolved: readdirSync(paths.resolved).map((name) => `${paths.resolved}/${name}` as HostPath),
+    resolved: namesIn(paths.resolved).map((name) => `${paths.resolved}/${name}` as HostPath),
     layers: new Layers(paths).list(),
     blobs: listBlobs(paths),
   };
@@ -82,8 +83,8 @@ function mark(paths: StorePaths, entry: Descriptor, needed: Needed): void {
 
 /** The digests that blobs are named by. */
 export function listBlobs(paths: StorePaths): Digest[] {
-  return readdirSync(paths.blobs).flatMap((algorithm) =>
-    readdirSync(`${paths.blobs}/${algorithm}`)
+  return namesIn(paths.blobs).flatMap((algorithm) =>
+    namesIn(`${paths.blobs}/${algorithm}`)
       .map((name) => `${algorithm}:${name}`)
       .filter(isDigest),
   );

@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, w
 import { removeTree } from '../kernel/remove-tree.ts';
 import type { Digest, HostPath } from '../lib/brands.ts';
 import { errnoOf, TsrunError } from '../lib/errors.ts';
+import { namesIn } from '../lib/files.ts';
 import { asDigest } from '../spec/image.ts';
 import { asObject, asSize, asString, field, parseJsonDocument } from '../spec/image-json.ts';
 import { nextChainId } from './chain-id.ts';
@@ -105,7 +106,7 @@ export class Layers {
 
   /** Every unpacked layer. */
   list(): Digest[] {
-    return readdirSync(this.#paths.layers).map((name) => asDigest(`sha256:${name}`, this.#paths.layers));
+    return namesIn(this.#paths.layers).map((name) => asDigest(`sha256:${name}`, this.#paths.layers));
   }
 
   /** Moves the layer out of sight first, so that a crash in between leaves nothing that looks whole. */

@@ -28,7 +28,7 @@ export interface PrunedImages {
 
 /** What a container uses stays, whether it runs or not. Throws when an image is damaged. */
 export async function pruneImages(paths: StorePaths, options: PruneOptions): Promise<PrunedImages> {
-  using _alone = await startRemoval(paths);
+  using work = await startRemoval(paths);
   const uses = options.uses();
   const untagged: string[] = [];
   const deleted = new Set<Digest>();
@@ -45,7 +45,9 @@ export async function pruneImages(paths: StorePaths, options: PruneOptions): Pro
     return deleted.size === 0 ? entries : rest;
   });
   const used = uses.flatMap((use) => use.layers);
-  return { untagged, deleted: [...deleted], reclaimedBytes: collectGarbage(paths, used) };
+  const reclaimedBytes = collectGarbage(paths, used);
+  work.done();
+  return { untagged, deleted: [...deleted], reclaimedBytes };
 }
 
 /** Image IDs by manifest. */

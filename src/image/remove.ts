@@ -37,7 +37,7 @@ export async function removeImage(
   text: string,
   options: RemoveOptions,
 ): Promise<RemovedImage> {
-  using _alone = await startRemoval(paths);
+  using work = await startRemoval(paths);
   const uses = options.uses();
   let removed: RemovedImage = { untagged: [], deleted: undefined };
   new ImageIndex(paths).update((entries) => {
@@ -60,6 +60,7 @@ export async function removeImage(
     paths,
     uses.flatMap((use) => use.layers),
   );
+  work.done();
   return removed;
 }
 

@@ -20,7 +20,7 @@ export function isWorkMark(name: string): boolean {
   return name.startsWith(`${MARK}-`);
 }
 
-/** A share in the store, until it is disposed of. Work that did not get to {@link done} is undone then. */
+/** A share in the store, or all of it, until it is disposed of. Work that did not get to {@link done} is undone then. */
 export class Work implements Disposable {
   readonly #paths: StorePaths;
   readonly #lock: FileLock;
@@ -54,12 +54,12 @@ export async function startWork(paths: StorePaths): Promise<Work> {
   return new Work(paths, await FileLock.wait(paths.workLock, 'shared'));
 }
 
-/** Has the store alone until it is disposed of. */
-export async function startRemoval(paths: StorePaths): Promise<FileLock> {
+/** Has the store alone until it is disposed of. Its mark tells the next worker to go on with what a crash cut off. */
+export async function startRemoval(paths: StorePaths): Promise<Work> {
   makeStore(paths);
   const lock = await FileLock.wait(paths.workLock, 'exclusive');
   sweep(paths);
-  return lock;
+  return new Work(paths, lock);
 }
 
 function makeStore(paths: StorePaths): void {

@@ -234,3 +234,8 @@ test('a blob under a name that is not its digest, and a layer whose tree is else
   expect((await check()).find(({ kind }) => kind === 'layer')?.problem).toContain('it is missing');
   expect((await check(true)).filter(({ repaired }) => !repaired)).toEqual([]);
 });
+
+test('a layout that another tool has just begun, without the rest of the store, is sound', async () => {
+  for (const name of ['layers', 'resolved', 'tmp']) rmSync(join(dataRoot, name), { recursive: true });
+  expect(await check()).toEqual([]);
+});
