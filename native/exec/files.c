@@ -233,13 +233,18 @@ int op_check_fs(struct run *r, const struct plan_op *op) {
 
 int op_fchdir(struct run *r, const struct plan_op *op) { return result(fchdir(r->fds[op->f[FCHDIR_FD]])); }
 
-/* A descriptor of the host that is still open could be entered by /proc/self/fd/N (CVE-2024-21626): the plan
- * closes them all before, and a directory that is not below the new root shows as unreachable here. */
-int op_chdir(struct run *r, const struct plan_op *op) {
+/* A directory that is not below the root shows as unreachable. getcwd(2) */
+static int check_cwd(void) {
   char cwd[4096];
-  if (!r->entered && chdir(run_str(r, op->f[CHDIR_PATH])) < 0) return -errno;
   if (syscall(SYS_getcwd, cwd, sizeof cwd) < 0) return -errno;
   return cwd[0] == '/' ? 0 : -ENOENT;
+}
+
+/* A descriptor of the host that is still open could be entered by /proc/self/fd/N (CVE-2024-21626): the plan
+ * closes them all before. */
+int op_chdir(struct run *r, const struct plan_op *op) {
+  if (r->entered) return 0;
+  return chdir(run_str(r, op->f[CHDIR_PATH])) < 0 ? -errno : check_cwd();
 }
 
 /* Returns 1 when it is left to the user of the program: root of a user namespace, or on a network file system, may be shut out
@@ -247,7 +252,7 @@ int op_chdir(struct run *r, const struct plan_op *op) {
 int op_enter(struct run *r, const struct plan_op *op) {
   int fd = sys_openat2(r->fds[op->f[ENTER_AT]], run_str(r, op->f[ENTER_PATH]), O_PATH | O_DIRECTORY | O_CLOEXEC, 0,
                        RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
-  int error = fd < 0 || fchdir(fd) < 0 ? -errno : 0;
+  int error = fd < 0 || fchdir(fd) < 0 ? -errno : check_cwd();
   if (fd >= 0) close(fd);
   r->entered = error == 0;
   return error == -EACCES ? 1 : error;

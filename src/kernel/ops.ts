@@ -56,7 +56,7 @@ export const OPS = {
   check_device: { code: 11, fields: { fd: 'fd', dev: 'u64' } },
   check_fs: { code: 12, fields: { fd: 'fd', magic: 'u64' } },
   fchdir: { code: 13, fields: { fd: 'fd' } },
-  /** Done already when `enter` has succeeded. Fails with ENOENT when the current directory is not below the root then. */
+  /** Done already when `enter` has succeeded. Both fail with ENOENT when the current directory is not below the root then. */
   chdir: { code: 14, fields: { path: 'str' } },
   /** The same below the directory `at`, before the change of user; one that this process may not enter is left to `chdir`. */
   enter: { code: 112, fields: { at: 'fd', path: 'str' } },

@@ -105,7 +105,10 @@ function explainLimit(op: OpOf<'write'>, errno: string): Explanation {
   const file = `${op.path}`;
   const hint = HINTS.find(([pattern, number]) => pattern.test(file) && number === errno)?.[2];
   return errno === 'ENOENT'
-    ? { message: `this kernel has no ${file}`, hint: hint ?? 'leave out the limit' }
+    ? {
+        message: `this kernel has no ${file}: no such file or directory`,
+        hint: hint ?? 'leave out the limit',
+      }
     : {
         message: `the kernel refuses ${JSON.stringify(textOf(op))} for ${file}: ${errno}`,
         hint: hint ?? 'correct the limit',

@@ -308,6 +308,32 @@ describe('exec', () => {
     oci.ok('delete', '-f', id);
   });
 
+  test('a first process that has moved below its cgroup leaves the others where they were', () => {
+    const id = sleeping('j7');
+    const file = `/proc/${oci.pid(id)}/cgroup`;
+    const own = () => /^0::(.*)$/m.exec(readFileSync(file, 'utf8'))?.[1] ?? '';
+    const path = own();
+    const [mount = ''] = ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].filter((one) => existsSync(one));
+    const below = join(mount, path, 'below');
+    mkdirSync(below);
+    writeFileSync(join(below, 'cgroup.procs'), `${oci.pid(id)}`);
+    expect(own()).toBe(`${path}/below`);
+    const procs = (...flags: string[]) => oci.ok('exec', ...flags, id, 'grep', '^0:', '/proc/self/cgroup');
+    expect([procs(), procs('--cgroup', 'below')]).toEqual([`0::${path}\n`, `0::${path}/below\n`]);
+
+    const control = join(mount, path, 'cgroup.subtree_control');
+    // A hybrid host has no controller to hand down.
+    if (readFileSync(join(mount, path, 'cgroup.controllers'), 'utf8').includes('memory')) {
+      writeFileSync(control, '+memory');
+      expect([procs(), procs('--cgroup', 'below')]).toEqual([`0::${path}/below\n`, `0::${path}/below\n`]);
+      expect(oci.run('exec', '--cgroup', '/', id, 'true')).toMatchObject({
+        code: 255,
+        stderr: expect.stringMatching(/ adding pid .*\/cgroup.procs: device or resource busy/),
+      });
+    }
+    oci.ok('delete', '-f', id);
+  });
+
   // The one who makes the process is then in the PID namespace itself, where other numbers count.
   test('joins a user namespace too, and it is the new process that goes into the cgroups', () => {
     const ids = [{ containerID: 0, hostID: 0, size: 65536 }];

@@ -246,7 +246,7 @@ test.for([true, false])(
   async (noNewPrivileges) => {
     const seccomp = {
       defaultAction: 'SCMP_ACT_ALLOW' as const,
-      syscalls: [{ names: ['close_range'], action: 'SCMP_ACT_ERRNO' as const, errnoRet: 38 }],
+      syscalls: [{ names: ['close_range', 'getcwd'], action: 'SCMP_ACT_ERRNO' as const, errnoRet: 38 }],
     };
     const change = { linux: linux({ seccomp }), process: { noNewPrivileges } };
     expect(await bundles.sh(change, 'ls /proc/1/fd; true')).toBe('0\n1\n2\n');

@@ -42,7 +42,7 @@ export function prepareExec(container: BundleContainer, options: ExecOptions): P
       process: { ...options.process, env: lastOfEach(options.process.env, options.passed.env) },
       container: process,
       identity: identityOf(container),
-      cgroups: subCgroups(currentCgroups(container.cgroups, process.pid), options.cgroups),
+      cgroups: chooseCgroups(container.cgroups, process.pid, options.cgroups),
       seccomp: seccomp && {
         flags: seccomp.flags,
         program: Buffer.from(seccomp.programBase64, 'base64'),
@@ -58,12 +58,12 @@ export function prepareExec(container: BundleContainer, options: ExecOptions): P
 }
 
 /**
- * In v2 the first process may have moved below the cgroup that was made for it, as systemd does, to hand controllers down: then no
- * other process can be where it was. cgroups(7), No internal processes rule.
+ * In v2 the first process may have moved below the cgroup that was made for it, as systemd does, to hand controllers down: from then
+ * on no other process can be where it was. cgroups(7), No internal processes rule.
  */
 function currentCgroups(cgroups: ContainerCgroups, pid: number): ContainerCgroups {
   const { v2 } = cgroups;
-  if (v2 === undefined) return cgroups;
+  if (v2 === undefined || !handsDown(v2)) return cgroups;
   const [, path = ''] = /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8')) ?? [];
   const below = path.indexOf(`${v2.slice(v2.lastIndexOf('/'))}/`);
   return below < 0
@@ -71,17 +71,28 @@ function currentCgroups(cgroups: ContainerCgroups, pid: number): ContainerCgroup
     : { ...cgroups, v2: hostPath(v2 + path.slice(below + v2.length - v2.lastIndexOf('/'))) };
 }
 
+function handsDown(v2: HostPath): boolean {
+  return readFileSync(`${v2}/cgroup.subtree_control`, 'utf8').trim() !== '';
+}
+
+/** What is asked for lies below the cgroups that were made for the container, wherever its first process is. */
+function chooseCgroups(cgroups: ContainerCgroups, pid: number, asked: readonly string[]): ContainerCgroups {
+  return asked.length === 0 ? currentCgroups(cgroups, pid) : subCgroups(cgroups, asked);
+}
+
 /** In the words of runc. A path without a controller is one of v2, or in v1 of every hierarchy. */
 function subCgroups(cgroups: ContainerCgroups, asked: readonly string[]): ContainerCgroups {
+  let { v2, v1 } = cgroups;
   const refuse = (why: string): never => {
     throw new TsrunError('BAD_CGROUP', `invalid --cgroup argument: ${why}`, { exitCode: 1 });
   };
   const below = (directory: HostPath, path: string) => {
-    const found = posix.join(directory, path);
-    if (existsSync(found)) return hostPath(found);
-    return refuse(`error adding pid to cgroups: ${found}/cgroup.procs: no such file or directory`);
+    const found = hostPath(posix.join(directory, path));
+    const cannotAdd = (errno: string) =>
+      refuse(`error adding pid to cgroups: ${found}/cgroup.procs: ${errno}`);
+    if (!existsSync(found)) return cannotAdd('no such file or directory');
+    return directory === v2 && handsDown(found) ? cannotAdd('device or resource busy') : found;
   };
-  let { v2, v1 } = cgroups;
   for (const text of asked) {
     const [path = '', controllers] = text.split(':').toReversed();
     if (path.split('/').includes('..')) refuse(`${path} is not a sub cgroup path`);
