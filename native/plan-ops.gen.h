@@ -160,6 +160,8 @@
 #define OP_UMOUNT 27
 #define UMOUNT_PATH 0
 #define UMOUNT_FLAGS 1
+#define OP_DETACH 130
+#define DETACH_FD 0
 #define OP_MASK 28
 #define MASK_AT 0
 #define MASK_PATH 1
@@ -415,6 +417,7 @@
   X(MOVE_MOUNT, move_mount, KIND_FD, KIND_AT, KIND_STR) \
   X(MOUNT, mount, KIND_STR, KIND_STR, KIND_STR, KIND_U64, KIND_STR) \
   X(UMOUNT, umount, KIND_STR, KIND_U64) \
+  X(DETACH, detach, KIND_FD) \
   X(MASK, mask, KIND_FD, KIND_STR, KIND_FD, KIND_FD) \
   X(PIVOT_ROOT, pivot_root, KIND_STR, KIND_STR) \
   X(CHROOT, chroot, KIND_STR) \

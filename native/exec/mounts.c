@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -80,6 +81,15 @@ int op_mount(struct run *r, const struct plan_op *op) {
 
 int op_umount(struct run *r, const struct plan_op *op) {
   return result(umount2(run_str(r, op->f[UMOUNT_PATH]), (int)op->f[UMOUNT_FLAGS]));
+}
+
+/* By descriptor: what a path leads to may be somebody else's by now, and "." an engine's. */
+int op_detach(struct run *r, const struct plan_op *op) {
+  char path[32];
+  int fd = r->fds[op->f[DETACH_FD]];
+  if (fd < 0) return -EBADF;
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  return result(umount2(path, MNT_DETACH));
 }
 
 static int attach(int mount, int target) {

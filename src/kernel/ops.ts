@@ -84,6 +84,8 @@ export const OPS = {
   move_mount: { code: 25, fields: { from: 'fd', at: 'at', path: 'str' } },
   mount: { code: 26, fields: { source: 'str', target: 'str', fstype: 'str', flags: 'u64', data: 'str' } },
   umount: { code: 27, fields: { path: 'str', flags: 'u64' } },
+  /** The mount whose root `fd` is, with all that is mounted below it. */
+  detach: { code: 130, fields: { fd: 'fd' } },
   mask: { code: 28, fields: { at: 'fd', path: 'str', file: 'fd', directory: 'fd' } },
   pivot_root: { code: 29, fields: { newRoot: 'str', putOld: 'str' } },
   chroot: { code: 30, fields: { path: 'str' } },

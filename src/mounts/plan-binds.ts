@@ -19,6 +19,8 @@ export interface BindContext {
   readonly userNamespace: UserNamespace | undefined;
   /** Mounts that the host makes later are passed on into the container. */
   readonly receivesMounts: boolean;
+  /** The container has no mount namespace: the mounts of the host are its own. */
+  readonly hasHostMounts: boolean;
 }
 
 /** The ops of one mount by the process that runs them: `before` the clone the host, then the child. */
@@ -41,7 +43,8 @@ export function planBind(
   const receives = options.propagation.some(({ flag }) => flag === K.MS_SLAVE);
   // Root of a user namespace cannot reach every file of the host, nor say whose files they are: the host process can. And in
   // the child the host's mounts are cut loose already: nothing is passed on to a copy of them.
-  const byHost = context.userNamespace !== undefined || owners !== undefined || receives;
+  const byHost =
+    context.userNamespace !== undefined || owners !== undefined || receives || context.hasHostMounts;
   const from = byHost ? slot : 'mount';
   const tree: Op = {
     op: 'open_tree',

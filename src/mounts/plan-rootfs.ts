@@ -4,6 +4,7 @@ import { create, FSCONFIG_VALUE_MAX, setFlag, setOption, setSource } from '../ke
 import type { Op } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
 import { propagationFlag } from './options.ts';
+import { setPropagation } from './place.ts';
 
 /** Image layers under one writable directory. */
 export interface OverlayRoot {
@@ -57,6 +58,28 @@ export function receivesMounts(rootfsPropagation = 'private'): boolean {
 
 export function planRootMount(root: RootSource): readonly Op[] {
   return root.kind === 'overlay' ? planOverlay(root) : planDirectory(root);
+}
+
+/** In a mount namespace that others have too. `undo` takes back all that the container mounts there. */
+export function planSharedRoot(root: DirectoryRoot): {
+  readonly before: readonly Op[];
+  readonly undo: readonly Op[];
+} {
+  const [tree, attached] = planDirectory(root);
+  return {
+    before: [
+      tree,
+      setPropagation(
+        'rootfs',
+        { flag: K.MS_PRIVATE, recursive: true },
+        'What is mounted in it does not appear in the directory that it shows, too.',
+      ),
+      attached,
+    ],
+    undo: [
+      { op: 'detach', fd: 'rootfs', why: 'Without a mount namespace its mounts do not go by themselves.' },
+    ],
+  };
 }
 
 function planOverlay(root: OverlayRoot): readonly Op[] {
@@ -133,7 +156,7 @@ function overlayByMount(root: OverlayRoot, lowerdir: string): readonly Op[] {
   ];
 }
 
-function planDirectory(root: DirectoryRoot): readonly Op[] {
+function planDirectory(root: DirectoryRoot): readonly [tree: Op, attach: Op] {
   return [
     {
       op: 'open_tree',
@@ -146,20 +169,21 @@ function planDirectory(root: DirectoryRoot): readonly Op[] {
   ];
 }
 
+const SEAL: Op = {
+  op: 'mount_setattr',
+  at: 'rootfs',
+  path: '',
+  flags: 0,
+  set: K.MOUNT_ATTR_RDONLY,
+  clear: 0,
+  propagation: 0,
+  why: 'The root file system is read-only from here on; every mount point has been made.',
+};
+
 /** `/` becomes the root file system, and the host's tree is gone from this mount namespace. pivot_root(2). */
 export function planPivot(readonly: boolean): readonly Op[] {
-  const seal: Op = {
-    op: 'mount_setattr',
-    at: 'rootfs',
-    path: '',
-    flags: 0,
-    set: K.MOUNT_ATTR_RDONLY,
-    clear: 0,
-    propagation: 0,
-    why: 'The root file system is read-only from here on; every mount point has been made.',
-  };
   return [
-    ...(readonly ? [seal] : []),
+    ...(readonly ? [SEAL] : []),
     {
       op: 'fchdir',
       fd: 'rootfs',
@@ -181,8 +205,9 @@ export function planPivot(readonly: boolean): readonly Op[] {
 }
 
 /** Without a mount namespace of its own the container can only be confined to a directory. */
-export function planChroot(): readonly Op[] {
+export function planChroot(readonly: boolean): readonly Op[] {
   return [
+    ...(readonly ? [SEAL] : []),
     { op: 'fchdir', fd: 'rootfs', why: 'chroot(".") works on the current directory.' },
     {
       op: 'chroot',

@@ -67,7 +67,7 @@ export function namespacesOf(linux: LinuxSpec): Readonly<Record<NamespaceType, b
 
 /**
  * Refuses what the kernel could not honour (a type given twice, maps without a user namespace, offsets without a time
- * one), and what it would do to the host instead: mounts and names without a namespace for them.
+ * one), and what it would do to the host instead: names without a namespace for them.
  */
 export function checkNamespaces({ linux, hostname, domainname }: RuntimeSpec): void {
   const refuse = (message: string) => {
@@ -86,8 +86,6 @@ export function checkNamespaces({ linux, hostname, domainname }: RuntimeSpec): v
     refuse('timeOffsets need a new time namespace');
   if (Object.keys(linux.netDevices ?? {}).length > 0 && !hasNamespace(linux, 'network'))
     refuse('netDevices need a network namespace to be moved to');
-  if (!hasNamespace(linux, 'mount'))
-    refuse('without a mount namespace, the mounts of the container would be those of the host');
   if ((hostname !== undefined || domainname !== undefined) && !hasNamespace(linux, 'uts'))
     refuse('a hostname or domainname needs a uts namespace: it would be that of the host');
 }

@@ -4,6 +4,7 @@ import type { ContainerCgroups } from '../cgroup/host.ts';
 import * as K from '../kernel/constants.ts';
 import type { Op, Plan } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
+import { planChroot } from '../mounts/plan-rootfs.ts';
 import { planTerminal } from '../mounts/plan-terminal.ts';
 import * as ns from '../namespaces/plan-namespaces.ts';
 import { checkLabels } from '../security/plan-labels.ts';
@@ -40,6 +41,8 @@ export function planExec(input: ExecInput, host: HostFacts): Plan {
   checkLabels({ ...spec, process }, host.securityModules);
   const listener = chooseListener(spec.linux.seccomp, input.identity);
   const userNamespace = ns.hasNamespace(linux, 'user');
+  // A root that was only changed to does not come with the mount namespace.
+  const isChanged = !ns.makesNamespace(spec.linux, 'mount');
   const everyNamespace = Object.fromEntries(linux.namespaces.map(({ type }) => [type, input.container]));
   const groups = [
     group('host', 'The cgroup of the container', planCgroups(cgroups)),
@@ -49,7 +52,10 @@ export function planExec(input: ExecInput, host: HostFacts): Plan {
       'Processors',
       planAffinity(process.execCPUAffinity?.initial, 'The processors it runs on until it is in the cgroup.'),
     ),
-    group('host', 'The namespaces of the container', ns.planJoins(linux, everyNamespace)),
+    group('host', 'The namespaces of the container', [
+      ...(isChanged ? openRootOf(input.container) : []),
+      ...ns.planJoins(linux, everyNamespace),
+    ]),
     group('host', 'The clone: a process, and no namespace', [
       {
         op: 'clone3',
@@ -81,15 +87,19 @@ export function planExec(input: ExecInput, host: HostFacts): Plan {
       ...(detached === undefined ? [endWithHelper('Nobody would look after it without the helper.')] : []),
       { op: 'setsid', why: 'A new session has no controlling terminal.' },
       planKeyring(),
-      {
-        op: 'open',
-        into: 'rootfs',
-        path: '/',
-        flags: K.O_PATH + K.O_DIRECTORY,
-        mode: 0,
-        resolve: 0,
-        why: 'Joining the mount namespace has made its root the root of this process.',
-      },
+      ...(isChanged
+        ? planChroot(false)
+        : [
+            {
+              op: 'open',
+              into: 'rootfs',
+              path: '/',
+              flags: K.O_PATH + K.O_DIRECTORY,
+              mode: 0,
+              resolve: 0,
+              why: 'Joining the mount namespace has made its root the root of this process.',
+            } as const,
+          ]),
       ...(process.terminal ? planTerminal(process, spec.mounts, false) : []),
     ]),
     group(
@@ -121,6 +131,28 @@ export function planExec(input: ExecInput, host: HostFacts): Plan {
     },
     reporter: input.reporter,
   };
+}
+
+function openRootOf({ pid, started }: ns.JoinedProcess): readonly Op[] {
+  return [
+    {
+      op: 'open_process',
+      into: 'container-process',
+      pid,
+      started,
+      why: 'The first process of the container, and not a later one that was given its number.',
+    },
+    {
+      op: 'open',
+      into: 'rootfs',
+      at: 'container-process',
+      path: 'root',
+      flags: K.O_PATH + K.O_DIRECTORY,
+      mode: 0,
+      resolve: 0,
+      why: 'The container has no mount namespace of its own: its root is a directory among the mounts of others.',
+    },
+  ];
 }
 
 /** What was made for the container is joined now; a namespace of the host's that it shares is this process's already. */

@@ -12,11 +12,13 @@ import { planDevices } from '../mounts/plan-devices.ts';
 import { planMaskedPaths, planReadonlyPaths } from '../mounts/plan-masks.ts';
 import { planMount, planMounts } from '../mounts/plan-mounts.ts';
 import {
+  type DirectoryRoot,
   planChroot,
   planPivot,
   planPropagation,
   planRootMount,
   planRootPropagation,
+  planSharedRoot,
   type RootSource,
   receivesMounts,
 } from '../mounts/plan-rootfs.ts';
@@ -123,6 +125,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     throw new Error('the specification has a seccomp section, and nobody compiled it');
   }
   const ownMounts = ns.makesNamespace(linux, 'mount');
+  const hostRoot = ns.hasNamespace(linux, 'mount') ? undefined : planSharedRoot(checkDirectory(root));
   if (linux.cgroupsPath === undefined) throw new Error('the specification does not say where its cgroup is');
   const cgroup = MANAGERS[input.cgroupManager].plan(
     host.cgroup,
@@ -154,6 +157,8 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
   const waits = input.detached === 'waiting';
   const served = terminal && input.consoleSocket === undefined;
   const kept = input.keptDescriptors ?? 0;
+  // Who deletes the container later removes what it has made.
+  const staysBehind = input.everyCgroup && input.state?.remove === false;
 
   const groups: (OpGroup | undefined)[] = [
     // Removal stands first in the list because cleanup runs backwards: the record of the end comes before it.
@@ -167,12 +172,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     ]),
 
     group('host', 'A cgroup to be born into', cgroup.before),
-    // Who deletes the container later removes them with it.
-    group(
-      input.everyCgroup && input.state?.remove === false ? 'undo' : 'cleanup',
-      'The cgroup goes',
-      cgroup.cleanup,
-    ),
+    group(staysBehind ? 'undo' : 'cleanup', 'The cgroup goes', cgroup.cleanup),
     group('cleanup', 'Has memory run out?', recordsExit(input.state) ? cgroup.count : []),
     // Rules come first: when the host begins to pass packets on, it is said which. They go before the addresses do.
     group('host', 'Rules for packets', rules?.before ?? []),
@@ -183,6 +183,8 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
       ...(devices?.before ?? []),
       ...ns.planJoins(linux, input.joined, sysctlNamespaces(linux.sysctl ?? {})),
     ]),
+    group('host', 'The root file system, among the mounts of the host', hostRoot?.before ?? []),
+    group(staysBehind ? 'undo' : 'cleanup', 'The mounts of the container go', hostRoot?.undo ?? []),
     group('host', 'Files of the host that the container cannot get by itself', [
       ...mounts.before,
       ...nodes.before,
@@ -246,7 +248,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     // Propagation is cut before the first mount, or that mount would appear on the host.
     group('child', 'The root file system', [
       ...(ownMounts ? planPropagation(linux.rootfsPropagation) : []),
-      ...planRootMount(root),
+      ...(hostRoot === undefined ? planRootMount(root) : []),
     ]),
     group('child', 'Mounts', mounts.child),
     // /dev must be mounted before there can be devices on it; the terminal comes from the devpts mounted above.
@@ -288,7 +290,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     ...planHooksBeforePivot(input.hooks),
     group('child', 'The working directory', [planWorkingDirectory(process.cwd)]),
     group('child', 'The change of root', [
-      ...(ownMounts ? planPivot(spec.root.readonly ?? false) : planChroot()),
+      ...(ownMounts ? planPivot(spec.root.readonly ?? false) : planChroot(spec.root.readonly ?? false)),
       ...planRootPropagation(linux.rootfsPropagation),
     ]),
 
@@ -364,6 +366,11 @@ function remounted({ destination, options = [] }: MountSpec): MountSpec {
   return { destination, options: ['remount', 'bind', ...options] };
 }
 
+function checkDirectory(root: RootSource): DirectoryRoot {
+  if (root.kind !== 'directory') throw new Error('a container of an image has a mount namespace');
+  return root;
+}
+
 function bindContext(
   { spec: { linux }, sourceType }: PlanInput,
   directories: ReadonlySet<string | undefined>,
@@ -378,6 +385,7 @@ function bindContext(
         : 'joined'
       : undefined,
     receivesMounts: receivesMounts(rootfsPropagation),
+    hasHostMounts: !ns.hasNamespace(linux, 'mount'),
   };
 }
 

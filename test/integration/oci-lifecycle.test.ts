@@ -387,6 +387,60 @@ describe('exec', () => {
   });
 });
 
+describe('a container without a mount namespace', () => {
+  const namespaces = ['pid', 'ipc', 'uts', 'network'].map((type) => ({ type }));
+  const mountsBelow = (path: string) =>
+    readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .map((line) => line.split(' ')[4] ?? '')
+      .filter((place) => place === path || place.startsWith(`${path}/`));
+
+  test('has its mounts among those of the host, until it is deleted', () => {
+    const path = oci.rootfs();
+    const shown = join(oci.scratch, 'shown');
+    mkdirSync(join(shown, 'below'), { recursive: true });
+    const mounts = [
+      { destination: '/proc', type: 'proc', source: 'proc' },
+      { destination: '/tmp/shown', type: 'bind', source: shown, options: ['bind'] },
+      { destination: '/tmp/shown/below', type: 'tmpfs', source: 'tmpfs' },
+    ];
+    mkdirSync(join(path, 'tmp/shown'));
+    const bundle = oci.bundle({
+      args: ['sleep', '100'],
+      config: { root: { path, readonly: true }, mounts },
+      linux: { namespaces, maskedPaths: [], readonlyPaths: [] },
+    });
+    expect(oci.runWith({ stdio: 'ignore' }, 'run', '-d', '-b', bundle, 'n1').code).toBe(0);
+    const own = (pid: number | 'self') => readlinkSync(`/proc/${pid}/ns/mnt`);
+    expect(own(oci.pid('n1'))).toBe(own('self'));
+    expect(mountsBelow(path).toSorted()).toEqual([
+      path,
+      ...['proc', 'tmp/shown', 'tmp/shown/below'].map((one) => join(path, one)),
+    ]);
+    // Not in what they lie on.
+    expect(mountsBelow(shown)).toEqual([]);
+    const script = 'ls /; ls /proc/1/exe; touch /x';
+    const { stdout, stderr } = oci.run('exec', 'n1', 'sh', '-c', script);
+    expect(stdout).toBe('bin\ndev\netc\nproc\nsys\ntmp\n/proc/1/exe\n');
+    expect(stderr).toContain('Read-only file system');
+    oci.ok('delete', '-f', 'n1');
+    expect(mountsBelow(path)).toEqual([]);
+  });
+
+  test('leaves none when it cannot be created, or has ended', () => {
+    const path = oci.rootfs();
+    const change = (args: readonly string[]) => ({
+      args,
+      config: { root: { path } },
+      linux: { namespaces },
+    });
+    const created = oci.runWith({ stdio: 'ignore' }, 'create', '-b', oci.bundle(change(['nope'])), 'n2');
+    expect([created.code, mountsBelow(path)]).toEqual([1, []]);
+    oci.ok('run', '-b', oci.bundle(change(['true'])), 'n3');
+    expect(mountsBelow(path)).toEqual([]);
+  });
+});
+
 describe('hooks', () => {
   const hook = (file: string, script = 'true') => [
     { path: '/bin/sh', args: ['sh', '-c', `(cat; echo) >>${file}; ${script}`], env: ['PATH=/bin:/usr/bin'] },

@@ -133,6 +133,7 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   move_mount: [once('move_mount')],
   mount: [once('mount')],
   umount: [once('umount2')],
+  detach: [once('umount2')],
   // A path that is not there is only looked for.
   mask: [{ ...once('openat2'), only: ownPath }, maybe(...STAT), maybe('open_tree'), maybe('move_mount')],
   pivot_root: [once('pivot_root')],

@@ -13,6 +13,7 @@ type MountOps =
   | 'move_mount'
   | 'mount'
   | 'umount'
+  | 'detach'
   | 'mask'
   | 'pivot_root'
   | 'chroot'
@@ -108,6 +109,7 @@ export const MOUNTS: Translations<MountOps> = {
     sh.line('cd -- "$TOOLS"', `pivot_root ${place(op.newRoot)} ${place(op.putOld)}`);
     sh.inside = true;
   },
+  detach: (op, sh) => sh.line(`umount --lazy -- ${sh.variable(op.fd)}`),
   chroot(op, sh) {
     sh.impossible(
       op,

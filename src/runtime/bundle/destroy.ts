@@ -7,6 +7,7 @@ import { TsrunError } from '../../lib/errors.ts';
 import { isAlive } from '../process-mark.ts';
 import { setPaused } from './freezer.ts';
 import { runHooks } from './hooks.ts';
+import { removeHostMounts } from './host-mounts.ts';
 import type { BundleContainer } from './record.ts';
 import { signalAll, signalProcess } from './signal.ts';
 
@@ -41,6 +42,7 @@ export async function destroyContainer(
     await setTimeout(POLL_MS);
   }
   removeCgroups(cgroups);
+  removeHostMounts(container);
   runHooks(container, 'poststop', 0, warn);
   rmSync(container.dir, { recursive: true, force: true });
 }

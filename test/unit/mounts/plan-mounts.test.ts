@@ -9,6 +9,7 @@ const CONTEXT: BindContext = {
   sourceType: (path) => (path.endsWith('.txt') ? 'file' : 'directory'),
   userNamespace: undefined,
   receivesMounts: false,
+  hasHostMounts: false,
 };
 const planBoth = (mount: MountSpec, context: Partial<BindContext> = {}) =>
   planMount(mount, { ...CONTEXT, ...context }, 'source-0');

@@ -53,7 +53,6 @@ describe('a list of namespaces is refused', () => {
       {},
       'need a new time namespace',
     ],
-    ['without a mount namespace', { namespaces: list('pid') }, {}, 'would be those of the host'],
     [
       'with a hostname and no uts namespace',
       { namespaces: list('mount') },
