@@ -119,6 +119,7 @@ describe('create and start', () => {
         config: {
           mounts: [
             { destination: '/proc', type: 'proc', source: 'proc' },
+            { destination: '/dev', type: 'tmpfs', source: 'tmpfs' },
             { destination: '/tmp', type: 'bind', source: place, options: ['bind'] },
           ],
         },
@@ -145,8 +146,9 @@ describe('create and start', () => {
   test('exec enters as root too, and no descriptor of its own', () => {
     const tmpfs = { destination: '/tmp', type: 'tmpfs', source: 'tmpfs', options: ['mode=700'] };
     const proc = { destination: '/proc', type: 'proc', source: 'proc' };
+    const dev = { destination: '/dev', type: 'tmpfs', source: 'tmpfs' };
     const linux = { maskedPaths: [], readonlyPaths: [] };
-    const bundle = oci.bundle({ args: ['sleep', '100'], config: { mounts: [proc, tmpfs] }, linux });
+    const bundle = oci.bundle({ args: ['sleep', '100'], config: { mounts: [proc, dev, tmpfs] }, linux });
     oci.runWith({ stdio: 'ignore' }, 'run', '-d', '-b', bundle, 'd3');
     expect(oci.ok('exec', '--user', '1000', '--cwd', '/tmp', 'd3', 'pwd')).toBe('/tmp\n');
     for (const fd of [3, 4, 5, 6, 7, 8, 9]) {
