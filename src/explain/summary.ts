@@ -62,7 +62,10 @@ function network(ops: readonly Op[]): string {
     const routers = texts('RTM_NEWROUTE', 'RTA_GATEWAY');
     return `${addresses.join(', ')}, ${routers.length === 0 ? 'no way out' : `out through ${routers.join(', ')}`}`;
   }
-  return only(ops, 'link_up').length > 0 ? 'a loopback only' : 'that of somebody else';
+  if (only(ops, 'link_up').length > 0) return 'a loopback only';
+  return only(ops, 'setns').some(({ type }) => type === K.CLONE_NEWNET)
+    ? 'that of other processes'
+    : 'that of the host';
 }
 
 const shownValue = ({ value }: Attribute) => ('shown' in value ? `${value.shown}` : '');
