@@ -3,8 +3,8 @@ import { writeSync } from 'node:fs';
 import { errnoOf } from '../lib/errors.ts';
 
 /** Throws a system error, such as EPIPE when nobody reads any more. */
-export function print(text: string): void {
-  const bytes = Buffer.from(text);
+export function print(text: string | Buffer): void {
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text;
   let written = 0;
   try {
     while (written < bytes.length) written += writeSync(1, bytes, written);

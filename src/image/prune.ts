@@ -58,12 +58,18 @@ function goingImages(
   uses: readonly ImageUse[],
 ): ReadonlyMap<Digest, Digest> {
   const used = new Set(uses.map(({ imageId }) => imageId));
-  const named = new Set(entries.filter((e) => nameOf(e) !== undefined).map((e) => e.digest));
+  const tagged = new Set(entries.filter(hasTag).map((e) => e.digest));
   const going = new Map<Digest, Digest>();
   for (const entry of entries) {
-    if (!MANIFEST_TYPES.has(entry.mediaType) || (named.has(entry.digest) && !all)) continue;
+    if (!MANIFEST_TYPES.has(entry.mediaType) || (tagged.has(entry.digest) && !all)) continue;
     const { config, image } = readStoredImage(paths, entry);
     if (!used.has(config.digest) && matches(image)) going.set(entry.digest, config.digest);
   }
   return going;
+}
+
+/** A name by digest is what is left of a pulled image when its tag has gone to another. */
+function hasTag(entry: Descriptor): boolean {
+  const name = nameOf(entry);
+  return name !== undefined && parseReference(name).tag !== undefined;
 }

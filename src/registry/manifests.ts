@@ -5,7 +5,7 @@ import { familiarName } from '../image/reference.ts';
 import type { Digest } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
 import { type Descriptor, INDEX_TYPES, isDigest, MANIFEST_TYPES, parseIndex } from '../spec/image.ts';
-import { MAX_DOCUMENT_BYTES } from '../spec/image-json.ts';
+import { MAX_DOCUMENT_BYTES, parseJsonDocument } from '../spec/image-json.ts';
 import { ExchangeError, shown } from './errors.ts';
 import { readWhole } from './http.ts';
 import { choosePlatform, type Platform, platformName } from './platform.ts';
@@ -80,6 +80,7 @@ export async function fetchManifest(
       throw broken(reference, `the manifest ${wanted} has a content with the digest ${digest}`);
     const mediaType = (answer.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
     checkMediaType(reference, mediaType, expected);
+    parseJsonDocument(bytes, `the manifest ${digest}`);
     if (expected && expected.size !== bytes.length)
       throw broken(
         reference,

@@ -1,6 +1,8 @@
 /** Images to and from a real registry, with skopeo at the other end: what it pushes is what is pulled, bit for bit. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -85,6 +87,9 @@ describe('what skopeo pushes is pulled, and runs,', () => {
     expect(await tsrun.ok('pull', name)).toContain(`Status: Image is up to date for ${name}\n`);
     push(name, '--format', 'v2s2');
     expect(await tsrun.ok('pull', name)).toContain(`Status: Downloaded newer image for ${name}\n`);
+    expect(await tsrun.ok('images')).toMatch(/changing +<none> /);
+    expect(await tsrun.ok('image', 'prune', '-f')).toMatch(/changing@sha256:/);
+    expect(await tsrun.ok('images')).not.toContain('<none>');
   });
 });
 
@@ -370,5 +375,61 @@ describe('tsrun push', () => {
         `${closed.host}/mine:1`,
       ),
     ).toMatchObject({ code: 1, stderr: expect.stringMatching(/it wants a login\nhint: `tsrun login 127/) });
+  });
+});
+
+test('tsrun manifest inspect shows what a name stands for, byte for byte when asked to', async () => {
+  const name = `${open.host}/team/small:1`;
+  const raw = skopeo('inspect', '--tls-verify=false', '--raw', `docker://${name}`);
+  expect(await tsrun.ok('manifest', 'inspect', '--raw', name)).toBe(raw);
+  expect(await tsrun.ok('manifest', 'inspect', name)).toBe(
+    `${JSON.stringify(JSON.parse(raw), undefined, 3)}\n`,
+  );
+  expect(JSON.parse(await tsrun.ok('manifest', 'inspect', '-v', name))).toMatchObject({
+    Descriptor: { digest: digestOf(name), size: raw.length },
+    Manifest: { schemaVersion: 2 },
+  });
+  expect(await tsrun.run('manifest', 'inspect', `${open.host}/nothing`)).toMatchObject({
+    code: 1,
+    stdout: '',
+  });
+});
+
+describe('tsrun search', () => {
+  test('looks through the catalog of a registry that has no search', async () => {
+    push(`${open.host}/findme/one:1`);
+    push(`${open.host}/findme/two:1`);
+    const [header, ...rows] = (await tsrun.ok('search', `${open.host}/findme`)).trim().split('\n');
+    expect(header).toMatch(/^NAME +DESCRIPTION +STARS +OFFICIAL$/);
+    expect(rows.map((row) => row.split(' ')[0])).toEqual([
+      `${open.host}/findme/one`,
+      `${open.host}/findme/two`,
+    ]);
+    expect((await tsrun.ok('search', '--limit', '1', `${open.host}/findme`)).trim().split('\n')).toHaveLength(
+      2,
+    );
+    expect((await tsrun.run('search', '--limit', '0', 'x')).code).toBe(125);
+  });
+
+  test("asks Docker Hub's index when no registry is named", async () => {
+    const seen: (string | undefined)[] = [];
+    const server = createServer((request, response) => {
+      seen.push(request.url);
+      const result = { name: 'app', description: 'does\x1b[2J things', star_count: 7, is_official: true };
+      response.end(JSON.stringify({ results: [result] }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const directory = join(tsrun.scratch, 'certs.d/index.docker.io');
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(
+      join(directory, 'hosts.toml'),
+      `server = "http://127.0.0.1:${(server.address() as AddressInfo).port}"`,
+    );
+    const env = { TSRUN_CERTS_DIR: join(tsrun.scratch, 'certs.d') };
+    const { stdout, stderr } = await tsrun.runWith({ env }, 'search', 'app');
+    server.close();
+    expect(stderr).toBe('');
+    expect(stdout.split('\n')[1]).toMatch(/^app +does\\x1b\[2J things +7 +\[OK\]$/);
+    expect(seen).toEqual(['/v1/search?q=app&n=25']);
   });
 });
