@@ -51,6 +51,8 @@ export interface ContainerCgroups {
   readonly v1: Readonly<Record<string, HostPath>>;
   /** The unit of systemd that the one of v2 lies in, when systemd made it. */
   readonly scope?: string;
+  /** They had processes of others already: those stay, and so do the cgroups. */
+  readonly areShared?: boolean;
 }
 
 /** The directory of a cgroup: its hierarchy's mount, and the path from there. */

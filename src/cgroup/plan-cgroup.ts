@@ -46,6 +46,7 @@ export function planCgroup(
           resources,
           writes,
           which === 'all' && !host.v2Busy ? host.v2Controllers : controllersOf(writes),
+          which === 'all',
         );
   checkBase(host, cgroupsPath, writes);
   const v1 = v1Mounts(host, controllers).map((mount) =>
@@ -140,6 +141,7 @@ function planV2(
   resources: ResourcesSpec,
   writes: readonly CgroupWrite[],
   controllers: readonly string[],
+  mayExist: boolean,
 ): Part {
   const own = writes.filter((one) => one.version === 2);
   return {
@@ -154,6 +156,7 @@ function planV2(
         at: 'cgroups',
         path: place.path,
         mode: 0o755,
+        ...(mayExist ? { tolerate: ['EEXIST'] } : {}),
         why: 'A directory in cgroupfs is a cgroup: this one will hold the container and nothing else.',
       },
       openDirectory('cgroup', 'cgroups', place.path, 'clone3 takes the cgroup as a descriptor.'),

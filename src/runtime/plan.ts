@@ -107,6 +107,8 @@ export interface PlanInput {
   readonly keptDescriptors?: number | undefined;
   /** In v1 it gets a cgroup in every hierarchy: others will limit it, count it and freeze it later. */
   readonly everyCgroup?: boolean | undefined;
+  /** They are not removed: others are in them. */
+  readonly keepsCgroups?: boolean | undefined;
   /** Left out: nobody waits for its program to be ready. */
   readonly notify?: NotifySockets | undefined;
   /** It stays in the session keyring of the caller. */
@@ -172,7 +174,7 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
     ]),
 
     group('host', 'A cgroup to be born into', cgroup.before),
-    group(staysBehind ? 'undo' : 'cleanup', 'The cgroup goes', cgroup.cleanup),
+    group(staysBehind ? 'undo' : 'cleanup', 'The cgroup goes', input.keepsCgroups ? [] : cgroup.cleanup),
     group('cleanup', 'Has memory run out?', recordsExit(input.state) ? cgroup.count : []),
     // Rules come first: when the host begins to pass packets on, it is said which. They go before the addresses do.
     group('host', 'Rules for packets', rules?.before ?? []),

@@ -389,6 +389,21 @@ describe('exec', () => {
   });
 });
 
+test('a container in the cgroup of another leaves it and its processes as they are', () => {
+  const linux = { cgroupsPath: '/tsrun-shared' };
+  const bundle = (args: readonly string[]) => oci.bundle({ args, linux });
+  expect(oci.runWith({ stdio: 'ignore' }, 'run', '-d', '-b', bundle(['sleep', '100']), 's1').code).toBe(0);
+  const second = oci.runWith({}, 'run', '-b', bundle(['cat', '/proc/self/cgroup']), 's2');
+  expect(second.stderr).toMatch(/level=warning.*container's cgroup is not empty: 1 process/);
+  expect(second.stdout).toContain('/tsrun-shared\n');
+  expect(oci.runWith({ stdio: 'ignore' }, 'run', '-d', '-b', bundle(['sleep', '100']), 's3').code).toBe(0);
+  expect(oci.runWith({ stdio: 'ignore' }, 'create', '-b', bundle(['nope']), 's4').code).toBe(1);
+  oci.ok('delete', '-f', 's3');
+  expect(oci.status('s1')).toBe('running');
+  oci.ok('delete', '-f', 's1');
+  expect(CGROUP_ROOTS.filter((root) => existsSync(join(root, 'tsrun-shared')))).toEqual([]);
+});
+
 describe('a container without a mount namespace', () => {
   const namespaces = ['pid', 'ipc', 'uts', 'network'].map((type) => ({ type }));
   const mountsBelow = (path: string) =>

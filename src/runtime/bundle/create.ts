@@ -58,11 +58,11 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
   for (const warning of bundleWarnings(spec, host)) options.warn(warning);
   const seccomp = await compileFilter(spec, host);
   const netDevices = await planDevicesToMove(spec.linux);
-  const cgroups = MANAGERS[cgroupManager].cgroups(host.cgroup, cgroupsPath, resources, 'all');
+  const planned = MANAGERS[cgroupManager].cgroups(host.cgroup, cgroupsPath, resources, 'all');
   const dir = reserve(options.root, id);
   try {
     // Not before: the cgroups of an id that is in use are those of its container.
-    checkCgroups(cgroups, options.warn);
+    const cgroups = checkCgroups(planned, options.warn);
     const record = { id, bundle, rootfs, spec: { ...spec, linux } };
     writeRecord(dir, {
       ...record,
@@ -92,6 +92,7 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
         reporter: options.reporter,
         detached,
         everyCgroup: true,
+        keepsCgroups: cgroups.areShared,
         pidFile: options.pidFile,
         consoleSocket: options.consoleSocket,
         hooks: hookStates(record),
@@ -111,7 +112,7 @@ export async function prepareBundle(options: BundleOptions): Promise<Plan> {
 }
 
 /** Of cgroups that are there already: in a frozen one the first process would stand still before it is one. In runc's words. */
-function checkCgroups(cgroups: ContainerCgroups, warn: (message: string) => void): void {
+function checkCgroups(cgroups: ContainerCgroups, warn: (message: string) => void): ContainerCgroups {
   if (isPaused(cgroups)) {
     throw new TsrunError('FROZEN_CGROUP', "container's cgroup unexpectedly frozen", {
       hint: 'thaw it first, or give the container another cgroupsPath',
@@ -119,7 +120,9 @@ function checkCgroups(cgroups: ContainerCgroups, warn: (message: string) => void
     });
   }
   const count = processesOf(cgroups).length;
-  if (count > 0) warn(`container's cgroup is not empty: ${count} process(es) found`);
+  if (count === 0) return cgroups;
+  warn(`container's cgroup is not empty: ${count} process(es) found`);
+  return { ...cgroups, areShared: true };
 }
 
 /** The configuration of a bundle, with absolute paths. */

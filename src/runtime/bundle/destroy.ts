@@ -33,7 +33,7 @@ export async function destroyContainer(
     }
   }
   if (status !== 'stopped') endProcess(container);
-  signalAll(cgroups, constants.signals.SIGKILL);
+  if (!cgroups.areShared) signalAll(cgroups, constants.signals.SIGKILL);
   // A process that stands still does not end either.
   if (status === 'paused') setPaused(cgroups, false);
   for (let waitedMs = 0; process !== undefined && isAlive(process); waitedMs += POLL_MS) {
@@ -41,7 +41,7 @@ export async function destroyContainer(
       throw new TsrunError('STAYS', `container ${id} does not end`, { exitCode: 1 });
     await setTimeout(POLL_MS);
   }
-  removeCgroups(cgroups);
+  if (!cgroups.areShared) removeCgroups(cgroups);
   removeHostMounts(container);
   runHooks(container, 'poststop', 0, warn);
   rmSync(container.dir, { recursive: true, force: true });
