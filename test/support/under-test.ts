@@ -20,5 +20,6 @@ export function sample<T>(values: readonly T[]): readonly T[] {
   return values.filter((_, index) => index % SLOWNESS === 0);
 }
 
-/** The command `tsrun-oci`. */
-export const OCI_PROGRAM = join(REPOSITORY, INSTALLED ? 'dist/bin/tsrun-oci' : 'bin/tsrun-oci');
+/** The command `tsrun-oci`, or another runtime with its command line, to see what that one does. */
+export const OCI_PROGRAM =
+  process.env.TSRUN_TEST_OCI ?? join(REPOSITORY, INSTALLED ? 'dist/bin/tsrun-oci' : 'bin/tsrun-oci');
