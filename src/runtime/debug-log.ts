@@ -15,7 +15,7 @@ export interface DebugLog {
  */
 export function planWithLog(plan: Plan, log: DebugLog): Plan {
   const last = plan.groups.findIndex(
-    (group) => group.who === 'child' && has(group, 'tell_host', 'close_from'),
+    (group) => group.who === 'child' && has(group, 'await_start', 'close_from'),
   );
   const isExec = plan.groups.every((group) => !has(group, 'pivot_root', 'chroot'));
   const child = plan.groups.findIndex(({ who }) => who === 'child');

@@ -8,6 +8,7 @@ const group = (who: OpGroup['who'], title: string, ...ops: readonly Op[]): OpGro
 const setsid: Op = { op: 'setsid', why: '' };
 const pivot: Op = { op: 'pivot_root', newRoot: '.', putOld: '.', why: '' };
 const tell: Op = { op: 'tell_host', why: '' };
+const wait: Op = { op: 'await_start', socket: 'start-socket', why: '' };
 const close: Op = { op: 'close_from', first: 3, why: '' };
 
 function said(...groups: readonly OpGroup[]): readonly string[] {
@@ -25,8 +26,8 @@ test('every group begins with a line, up to the one in which the child tells of 
       group('cleanup', 'a', setsid),
       group('host', 'b', setsid),
       group('child', 'c', setsid),
-      group('child', 'd', pivot),
-      group('child', 'e', tell),
+      group('child', 'd', tell, pivot),
+      group('child', 'e', tell, wait),
       group('child', 'f', close),
     ),
   ).toEqual([
