@@ -31,8 +31,9 @@ export function deviceRules(asked: readonly DeviceRule[] = []): readonly DeviceR
   return rules[last]?.allow && rules.slice(last).every((rule) => rule.allow) ? [] : rules.slice(last);
 }
 
+/** The letters that mean something. */
 export function accessOf({ access }: DeviceRule): string {
-  return access === undefined || access === '' ? 'rwm' : access;
+  return access === undefined || access === '' ? 'rwm' : access.replaceAll(/[^rwm]/g, '');
 }
 
 function speaksOfAll(rule: DeviceRule): boolean {
@@ -43,7 +44,7 @@ function speaksOfAll(rule: DeviceRule): boolean {
 function checkRule(rule: DeviceRule): void {
   const { type = 'a', major = -1, minor = -1 } = rule;
   const number = (n: number) => Number.isInteger(n) && n >= -1 && n < 2 ** 32;
-  if (/^[abc]$/.test(type) && number(major) && number(minor) && /^[rwm]*$/.test(accessOf(rule))) return;
+  if (/^[abc]$/.test(type) && number(major) && number(minor) && accessOf(rule) !== '') return;
   throw new TsrunError('BAD_DEVICE_RULE', `Cannot use the device rule ${JSON.stringify(rule)}`, {
     hint: 'a type is a, b or c, an access some of r, w and m, a number is not negative',
   });

@@ -55,7 +55,8 @@ export function readResources(value: unknown, path: string): ResourcesSpec {
 function readDeviceRule(value: unknown, path: string): DeviceRule {
   const rule = readObject(value, path);
   const access = readOptionalText(rule.access, `${path}.access`);
-  if (access !== undefined && !/^[rwm]+$/.test(access))
+  // Letters beside them are ignored, with a warning: runc does so, and there are configurations with an `a`.
+  if (access !== undefined && !/^[a-z]*[rwm][a-z]*$/.test(access))
     throw wrongShape(access, `${path}.access`, 'some of r, w and m');
   // runc, and what it is configured by, writes -1 for every number.
   const number = (name: string) =>

@@ -11,7 +11,10 @@ export function bundleWarnings(
   const names = [...new Set(Object.values(process.capabilities ?? {}).flat())];
   const unknown = unknownCapabilities(names);
   const ungranted = names.filter((name) => (capabilityMask([name]) & ~host.boundingCapabilities) !== 0n);
-  const { memory, blockIO } = resources;
+  const { memory, blockIO, devices = [] } = resources;
+  const accesses = [
+    ...new Set(devices.map(({ access = '' }) => access.replaceAll(/[rwm]/g, '')).filter(Boolean)),
+  ];
   const leafWeights = [blockIO, ...(blockIO?.weightDevice ?? [])].some((one) => one?.leafWeight);
   return [
     ...(unknown.length === 0 ? [] : [`ignoring unknown capabilities: ${unknown.join(', ')}`]),
@@ -22,6 +25,9 @@ export function bundleWarnings(
       ? []
       : ['ignoring memory.kernel: no kernel since 5.16 limits kernel memory by itself']),
     ...(leafWeights ? ['ignoring blockIO.leafWeight: no kernel since 5.0 has it'] : []),
+    ...(accesses.length === 0
+      ? []
+      : [`ignoring access to devices other than r, w and m: ${accesses.join(', ')}`]),
     ...mounts.flatMap(unboundOptions),
     ...(mountLabel ? ['ignoring linux.mountLabel: files have the labels that the kernel gives them'] : []),
   ];

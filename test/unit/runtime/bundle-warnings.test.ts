@@ -1,5 +1,6 @@
 /** What a container does not get although it runs is said, and nothing else. */
 import { expect, test } from 'vitest';
+import { accessOf } from '../../../src/cgroup/device-rules.ts';
 import { bundleWarnings } from '../../../src/runtime/bundle/warnings.ts';
 import { planScheduling } from '../../../src/runtime/plan-scheduling.ts';
 import type { RuntimeSpec } from '../../../src/spec/runtime.ts';
@@ -31,6 +32,18 @@ test('limits that no kernel has any more are named', () => {
   const resources = { memory: { kernel: 1 }, blockIO: { leafWeight: 10 } };
   const spec = { ...SPEC, linux: { ...SPEC.linux, resources } };
   expect(bundleWarnings(spec, { boundingCapabilities: 1n })).toHaveLength(2);
+});
+
+test('letters that are no access to a device are named, and decide nothing', () => {
+  const devices = [
+    { allow: false, access: 'rwm' },
+    { allow: true, type: 'c' as const, major: 1, minor: 11, access: 'rwa' },
+  ];
+  const spec = { ...SPEC, linux: { ...SPEC.linux, resources: { devices } } };
+  expect(bundleWarnings(spec, { boundingCapabilities: 1n })).toEqual([
+    'ignoring access to devices other than r, w and m: a',
+  ]);
+  expect(devices.map(accessOf)).toEqual(['rwm', 'rw']);
 });
 
 test('options of a file system for a bind mount, and labels of files, are named', () => {

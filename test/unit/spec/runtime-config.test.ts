@@ -274,8 +274,8 @@ describe('what breaks the schema is refused with its path', () => {
     ],
     ['linux.resources.devices[0].allow is missing: expected true or false', withResources({ devices: [{}] })],
     [
-      'linux.resources.devices[0].access is "rx": expected some of r, w and m',
-      withResources({ devices: [{ allow: true, access: 'rx' }] }),
+      'linux.resources.devices[0].access is "x": expected some of r, w and m',
+      withResources({ devices: [{ allow: true, access: 'x' }] }),
     ],
     ['linux.resources.memory.limit is 1.5: expected an integer', withResources({ memory: { limit: 1.5 } })],
     [
