@@ -128,7 +128,7 @@ test('rules in any order, compared with what they say', () => {
 
 test.each<DeviceRule>([
   { allow: true, type: 'x' as 'a' },
-  { allow: true, access: 'rx' },
+  { allow: true, access: 'x' },
   { allow: true, major: -2 },
   { allow: true, minor: 1.5 },
 ])('%j is no rule', (rule) => {
