@@ -2,8 +2,9 @@
 import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
 import { TsrunError } from '../lib/errors.ts';
+import { isBind } from '../spec/mount.ts';
 import type { IdMapping, MountSpec } from '../spec/runtime.ts';
-import type { MountOptions } from './options.ts';
+import { type MountOptions, parseMountOptions } from './options.ts';
 import { attachAt, findPlace, IN_ROOT, setAttributes, setPropagation } from './place.ts';
 
 /** What a bind mount's source is: a directory, or anything else. */
@@ -19,6 +20,8 @@ export interface BindContext {
   readonly userNamespace: UserNamespace | undefined;
   /** Mounts that the host makes later are passed on into the container. */
   readonly receivesMounts: boolean;
+  /** Until the change of root they are passed on to the child: for a bind mount that is a slave. */
+  readonly childReceivesMounts: boolean;
   /** The container has no mount namespace: the mounts of the host are its own. */
   readonly hasHostMounts: boolean;
 }
@@ -40,11 +43,9 @@ export function planBind(
   if (source === undefined)
     throw new TsrunError('BAD_MOUNT', `Cannot bind on ${destination}: the mount has no source`);
   const owners = chooseOwners(mount, options, context, slot);
-  const receives = options.propagation.some(({ flag }) => flag === K.MS_SLAVE);
-  // Root of a user namespace cannot reach every file of the host, nor say whose files they are: the host process can. And in
-  // the child the host's mounts are cut loose already: nothing is passed on to a copy of them.
-  const byHost =
-    context.userNamespace !== undefined || owners !== undefined || receives || context.hasHostMounts;
+  const receives = context.receivesMounts || isSlave(options);
+  // Root of a user namespace cannot reach every file of the host, nor say whose files they are: the host process can.
+  const byHost = context.userNamespace !== undefined || owners !== undefined || context.hasHostMounts;
   const from = byHost ? slot : 'mount';
   const tree: Op = {
     op: 'open_tree',
@@ -68,11 +69,19 @@ export function planBind(
     attachAt(from, destination),
     ...options.propagation.map((propagation) => setPropagation(from, propagation)),
   ];
-  if (!byHost) return { before: [], child: [tree, ...restricted, ...placed] };
-  return {
-    before: [tree, cutLoose(from, receives || context.receivesMounts), ...(owners ?? []), ...restricted],
-    child: placed,
-  };
+  // In the child a tree is what the child's own mounts are.
+  const loose = byHost || (context.childReceivesMounts && !receives) ? [cutLoose(from, receives)] : [];
+  if (!byHost) return { before: [], child: [tree, ...loose, ...restricted, ...placed] };
+  return { before: [tree, ...loose, ...(owners ?? []), ...restricted], child: placed };
+}
+
+/** A bind mount that is to receive the mounts that the host makes later. */
+export function isSlaveBind(mount: MountSpec): boolean {
+  return isBind(mount) && isSlave(parseMountOptions(mount.options ?? []));
+}
+
+function isSlave({ propagation }: MountOptions): boolean {
+  return propagation.some(({ flag }) => flag === K.MS_SLAVE);
 }
 
 /** Until this, the tree is a peer of the host's own mounts: what is mounted below it would appear there. */

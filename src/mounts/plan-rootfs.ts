@@ -33,8 +33,7 @@ export type RootSource = OverlayRoot | DirectoryRoot;
  * Until this, the new mount namespace is a copy whose mounts still share events with the host's: what is
  * mounted inside could appear outside. pivot_root refuses a shared parent for the same reason.
  */
-export function planPropagation(rootfsPropagation: string | undefined): readonly Op[] {
-  const receives = receivesMounts(rootfsPropagation);
+export function planPropagation(receives: boolean): readonly Op[] {
   return [
     {
       op: 'mount',
@@ -56,8 +55,19 @@ export function receivesMounts(rootfsPropagation = 'private'): boolean {
   return flag === K.MS_SLAVE || flag === K.MS_SHARED;
 }
 
-export function planRootMount(root: RootSource): readonly Op[] {
-  return root.kind === 'overlay' ? planOverlay(root) : planDirectory(root);
+/** `isCut`: the mounts around it still receive those of the host, and it is not to. */
+export function planRootMount(root: RootSource, isCut: boolean): readonly Op[] {
+  if (root.kind === 'overlay') return planOverlay(root);
+  const [tree, attached] = planDirectory(root);
+  return [
+    tree,
+    ...(isCut ? [cutRoot('Mounts of the host are passed on to bind mounts that ask for it alone.')] : []),
+    attached,
+  ];
+}
+
+function cutRoot(why: string): Op {
+  return setPropagation('rootfs', { flag: K.MS_PRIVATE, recursive: true }, why);
 }
 
 /** In a mount namespace that others have too. `undo` takes back all that the container mounts there. */
@@ -69,11 +79,7 @@ export function planSharedRoot(root: DirectoryRoot): {
   return {
     before: [
       tree,
-      setPropagation(
-        'rootfs',
-        { flag: K.MS_PRIVATE, recursive: true },
-        'What is mounted in it does not appear in the directory that it shows, too.',
-      ),
+      cutRoot('What is mounted in it does not appear in the directory that it shows, too.'),
       attached,
     ],
     undo: [

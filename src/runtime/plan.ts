@@ -7,7 +7,7 @@ import { MANAGERS } from '../cgroup/managers.ts';
 import * as K from '../kernel/constants.ts';
 import type { Op, OpGroup, Plan } from '../kernel/ops.ts';
 import type { HostPath } from '../lib/brands.ts';
-import type { BindContext, SourceType } from '../mounts/plan-binds.ts';
+import { type BindContext, isSlaveBind, type SourceType } from '../mounts/plan-binds.ts';
 import { planDevices } from '../mounts/plan-devices.ts';
 import { planMaskedPaths, planReadonlyPaths } from '../mounts/plan-masks.ts';
 import { planMount, planMounts } from '../mounts/plan-mounts.ts';
@@ -249,8 +249,10 @@ export function planContainer(input: PlanInput, host: HostFacts): Plan {
 
     // Propagation is cut before the first mount, or that mount would appear on the host.
     group('child', 'The root file system', [
-      ...(ownMounts ? planPropagation(linux.rootfsPropagation) : []),
-      ...(hostRoot === undefined ? planRootMount(root) : []),
+      ...(ownMounts ? planPropagation(context.childReceivesMounts) : []),
+      ...(hostRoot === undefined
+        ? planRootMount(root, context.childReceivesMounts && !context.receivesMounts)
+        : []),
     ]),
     group('child', 'Mounts', mounts.child),
     // /dev must be mounted before there can be devices on it; the terminal comes from the devpts mounted above.
@@ -374,7 +376,7 @@ function checkDirectory(root: RootSource): DirectoryRoot {
 }
 
 function bindContext(
-  { spec: { linux }, sourceType }: PlanInput,
+  { spec: { linux, mounts }, sourceType }: PlanInput,
   directories: ReadonlySet<string | undefined>,
 ): BindContext {
   const { rootfsPropagation = 'private', uidMappings = [], gidMappings = [] } = linux;
@@ -387,6 +389,7 @@ function bindContext(
         : 'joined'
       : undefined,
     receivesMounts: receivesMounts(rootfsPropagation),
+    childReceivesMounts: receivesMounts(rootfsPropagation) || mounts.some(isSlaveBind),
     hasHostMounts: !ns.hasNamespace(linux, 'mount'),
   };
 }

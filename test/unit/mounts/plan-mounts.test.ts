@@ -9,6 +9,7 @@ const CONTEXT: BindContext = {
   sourceType: (path) => (path.endsWith('.txt') ? 'file' : 'directory'),
   userNamespace: undefined,
   receivesMounts: false,
+  childReceivesMounts: false,
   hasHostMounts: false,
 };
 const planBoth = (mount: MountSpec, context: Partial<BindContext> = {}) =>
@@ -87,12 +88,15 @@ describe('a bind mount of a container with a user namespace', () => {
   });
 });
 
-test('a bind mount that is a slave is opened by the host, whose mounts the child has cut loose', () => {
+test('where mounts of the host reach the child, a bind mount that is no slave is cut loose', () => {
   const mount = { destination: '/d', source: '/src', options: ['rbind', 'rslave'] };
-  const { before, child } = planBoth(mount);
-  expect(before[1]).toMatchObject({ propagation: K.MS_SLAVE, flags: K.AT_RECURSIVE });
-  expect(only(child, 'open_tree')).toEqual([]);
-  expect(planBoth({ ...mount, options: ['rbind', 'rprivate'] }).before).toEqual([]);
+  const propagation = (options: readonly string[]) => {
+    const { before, child } = planBoth({ ...mount, options }, { childReceivesMounts: true });
+    expect(before).toEqual([]);
+    return only(child, 'mount_setattr').map((op) => op.propagation);
+  };
+  expect(propagation(['rbind', 'rslave'])).toEqual([K.MS_SLAVE]);
+  expect(propagation(['rbind', 'ro'])).toEqual([K.MS_PRIVATE, 0]);
 });
 
 describe('owners of a mount', () => {
