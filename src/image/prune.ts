@@ -4,7 +4,7 @@ import { type Descriptor, type ImageConfig, MANIFEST_TYPES } from '../spec/image
 import { collectGarbage } from './gc.ts';
 import { ImageIndex, nameOf } from './image-index.ts';
 import { familiarName, parseReference } from './reference.ts';
-import type { ImageUse } from './remove.ts';
+import { forgetResolved, type ImageUse } from './remove.ts';
 import type { StorePaths } from './store-paths.ts';
 import { readStoredImage } from './stored-image.ts';
 import { startRemoval } from './work.ts';
@@ -42,7 +42,12 @@ export async function pruneImages(paths: StorePaths, options: PruneOptions): Pro
       if (name !== undefined) untagged.push(familiarName(parseReference(name)));
       return false;
     });
-    return deleted.size === 0 ? entries : rest;
+    if (deleted.size === 0) return entries;
+    forgetResolved(
+      paths,
+      entries.filter(({ digest }) => going.has(digest)),
+    );
+    return rest;
   });
   const used = uses.flatMap((use) => use.layers);
   const reclaimedBytes = collectGarbage(paths, used);

@@ -1,6 +1,8 @@
 /** `tsrun rmi`, with Docker's rules: a name goes; with the last name goes the image; what containers use stays. */
+import { rmSync } from 'node:fs';
 import type { Digest } from '../lib/brands.ts';
 import { TsrunError } from '../lib/errors.ts';
+import type { Descriptor } from '../spec/image.ts';
 import { findImage, imageId } from './find.ts';
 import { collectGarbage } from './gc.ts';
 import { ImageIndex, nameOf, withoutName } from './image-index.ts';
@@ -54,6 +56,7 @@ export async function removeImage(
     if (name === undefined && !options.force) refuseSeveralRepositories(text, names);
     const stays = refuseOrKeepUsed(text, id, uses, options.force ?? false, name !== undefined);
     removed = { untagged, deleted: stays ? undefined : id };
+    if (!stays) forgetResolved(paths, same);
     return stays ? going.reduce(withoutName, entries) : entries.filter((e) => !same.includes(e));
   });
   collectGarbage(
@@ -62,6 +65,11 @@ export async function removeImage(
   );
   work.done();
   return removed;
+}
+
+/** First of all: where the disk is full, this makes the room that the new index needs. The next use would make it again. */
+export function forgetResolved(paths: StorePaths, entries: readonly Descriptor[]): void {
+  for (const { digest } of entries) rmSync(paths.resolvedImage(digest), { force: true });
 }
 
 /** With the last tag of a repository go its names by digest: nobody gave them. `docker rmi` does the same. */
