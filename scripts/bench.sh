@@ -3,15 +3,15 @@
 # medians are what to read; absolute times drift with load. docs/performance.md keeps the results.
 # TSRUN_BENCH_ROUNDS=3: only so many rounds of `network`, to see that it works; such figures say nothing.
 #   scripts/bench.sh                 everything
-#   scripts/bench.sh start unpack    only these parts: start command version unpack network oci
+#   scripts/bench.sh start unpack    only these parts: start command version unpack images network oci
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 [ "$(id -u)" = 0 ] || { echo 'bench: starting containers takes root' >&2; exit 1; }
 # Networks are measured beside Docker's too.
-case " ${*:-network} " in *' network '*) bash scripts/setup.sh engines ;; *) bash scripts/setup.sh test ;; esac
+case " ${*:-network} " in *' network '* | *' images '*) bash scripts/setup.sh engines ;; *) bash scripts/setup.sh test ;; esac
 bash scripts/build.sh
-bash rootfs/build.sh busybox network >/dev/null
+bash rootfs/build.sh busybox network debian python >/dev/null
 
 programs=.cache/bench
 mkdir -p "$programs"

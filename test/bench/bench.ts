@@ -5,6 +5,7 @@ import { cpus, loadavg, release } from 'node:os';
 import { join } from 'node:path';
 import { benchCommand, benchVersion } from './command.ts';
 import { CLIENT, missingDocker } from './docker.ts';
+import { benchImages } from './images.ts';
 import { benchNetwork } from './network.ts';
 import { benchOci } from './oci.ts';
 import { benchStart } from './start.ts';
@@ -14,6 +15,7 @@ const PARTS: Readonly<Record<string, (scratch: string) => void | Promise<void>>>
   command: benchCommand,
   version: benchVersion,
   unpack: benchUnpack,
+  images: benchImages,
   network: benchNetwork,
   oci: benchOci,
   // Last: it changes this process's view of the cgroups, for crun's sake.

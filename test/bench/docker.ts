@@ -16,12 +16,16 @@ const DAEMON = '/usr/sbin/dockerd';
 /** What is loaded takes time. */
 const START_LIMIT_MS = 4 * LIMIT_SECONDS * 1000;
 
-/** PID 1 of the daemon's namespace: all that the daemon has started dies with it. At the end of its input it ends. */
-const MACHINE = `
-${START_DOCKERD}
-for archive in $DIRECTORY/images/*; do docker load -q -i $archive; done
+/** A container whose network can be changed; for timeNetwork. */
+const SPARE_CONTAINER = `
 docker network create spare
-docker run -d --name spare --network spare busybox sleep infinity
+docker run -d --name spare --network spare busybox sleep infinity`;
+
+/** PID 1 of the daemon's namespace: all that the daemon has started dies with it. At the end of its input it ends. */
+const machine = (setUp: string) => `
+${START_DOCKERD}
+for archive in $DIRECTORY/images/*; do [ ! -e $archive ] || docker load -q -i $archive; done
+${setUp}
 echo ready
 exec cat`;
 
@@ -44,6 +48,7 @@ export function missingDocker(): string | undefined {
   return missing && `there is no ${missing}: bash scripts/setup.sh engines`;
 }
 
+/** Without images there is no container either, and no {@link Engine.timeNetwork}. */
 export async function startDocker(
   scratch: string,
   images: readonly string[],
@@ -57,7 +62,11 @@ export async function startDocker(
   const host = spawn('unshare', ['--mount', '--net', 'sh', '-ec', HOST], {
     env: {
       ...{ PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: directory, DIRECTORY: directory, ...env },
-      ...{ MACHINE, CGROUP: cgroup, DOCKERD_FLAGS: `--cgroup-parent /${cgroup}` },
+      ...{
+        MACHINE: machine(images.length > 0 ? SPARE_CONTAINER : ''),
+        CGROUP: cgroup,
+        DOCKERD_FLAGS: `--cgroup-parent /${cgroup}`,
+      },
     },
     stdio: ['pipe', 'pipe', 'inherit'],
   });

@@ -1,10 +1,11 @@
 /**
- * Unpacking a layer of 20,000 small files: tar, umoci, and `tsrun load`. Each on a file system of its own, made anew
- * for each round, because ext4 is many times slower where many files were removed just before.
+ * Unpacking a layer of 20,000 small files: tar, umoci, and `tsrun load`. Each on a
+ * fresh file system in each round.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { withFreshFileSystem } from './fresh-file-system.ts';
 import {
   type Contestant,
   median,
@@ -20,7 +21,7 @@ const FILES_PER_DIRECTORY = 50;
 const ROUNDS = 5;
 const FILE_SYSTEM_BYTES = 2 * 2 ** 30;
 
-export function benchUnpack(scratch: string): void {
+export async function benchUnpack(scratch: string): Promise<void> {
   const directory = join(scratch, 'unpack');
   const target = join(directory, 'fresh');
   mkdirSync(target, { recursive: true });
@@ -44,9 +45,11 @@ export function benchUnpack(scratch: string): void {
   const env = { TSRUN_ROOT: join(target, 'data'), TSRUN_RUN_ROOT: join(target, 'run') };
   const samples = contestants.map((): number[] => []);
   for (let round = 0; round < ROUNDS; round++) {
-    contestants.forEach((contestant, index) => {
-      withFreshFileSystem(directory, target, () => samples[index]?.push(timeOnce(contestant, env)));
-    });
+    for (const [index, contestant] of contestants.entries()) {
+      await withFreshFileSystem(directory, target, FILE_SYSTEM_BYTES, () => {
+        samples[index]?.push(timeOnce(contestant, env));
+      });
+    }
   }
   const medians = samples.map(median);
   const [tar = Number.NaN, , , ours = Number.NaN] = medians;
@@ -61,19 +64,6 @@ export function benchUnpack(scratch: string): void {
 
 function timeOnce(contestant: Contestant, env: Readonly<Record<string, string>>): number {
   return runInTurn(1, [contestant], { env })[0]?.[0] ?? Number.NaN;
-}
-
-function withFreshFileSystem(directory: string, target: string, work: () => void): void {
-  const image = join(directory, 'file-system');
-  execFileSync('truncate', ['--size', '0', image]);
-  execFileSync('truncate', ['--size', `${FILE_SYSTEM_BYTES}`, image]);
-  execFileSync('mkfs.ext4', ['-q', '-E', 'lazy_itable_init=0,lazy_journal_init=0', image]);
-  execFileSync('mount', ['-o', 'loop', image, target]);
-  try {
-    work();
-  } finally {
-    execFileSync('umount', [target]);
-  }
 }
 
 interface Inputs {
