@@ -34,7 +34,10 @@ function parseJson(bytes: Uint8Array, what: string): unknown {
 
 function isDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  return levels === 0 || Object.values(value).some((item) => isDeeper(item, levels - 1));
+  if (levels === 0) return true;
+  // Not Object.values for both: of a list with a million items it would make another one.
+  const items: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  return items.some((item) => isDeeper(item, levels - 1));
 }
 
 export function invalid(what: string, problem: string, cause?: unknown): TsrunError {

@@ -65,8 +65,9 @@ const SKOPEO_UMOCI = `
 skopeo --insecure-policy copy -q oci-archive:$1 oci:$2/layout:bench
 umoci unpack --image $2/layout:bench $2/bundle`;
 
+/** podman takes a runroot of at most 50 characters. */
 function podmanLoad(archive: string, root: string): readonly string[] {
-  const store = ['--root', join(root, 'podman'), '--runroot', join(root, 'podman-run')];
+  const store = ['--root', join(root, 'podman'), '--runroot', join(root, 'r')];
   return [
     'podman',
     ...store,

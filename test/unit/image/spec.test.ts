@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { MEDIA_TYPES, parseImageConfig, parseIndex, parseManifest } from '../../../src/spec/image.ts';
 import { parseJsonDocument } from '../../../src/spec/image-json.ts';
@@ -78,4 +79,77 @@ test('__proto__ in labels is a label and nothing else', () => {
     ['constructor', 'y'],
   ]);
   expect(Object.getPrototypeOf(labels)).toBeNull();
+});
+
+// --- further shapes ---
+
+const DESCRIPTOR = { mediaType: MEDIA_TYPES.ociManifest, digest: DIGEST, size: 2 };
+const index = { schemaVersion: 2, manifests: [DESCRIPTOR] };
+
+const BAD_INDEXES: Readonly<Record<string, unknown>> = {
+  'no manifests': { schemaVersion: 2 },
+  'manifests that are an object': { schemaVersion: 2, manifests: {} },
+  'a manifest that is null': { schemaVersion: 2, manifests: [null] },
+  'a manifest that is a digest alone': { schemaVersion: 2, manifests: [DIGEST] },
+  'a manifest without a media type': {
+    schemaVersion: 2,
+    manifests: [{ ...DESCRIPTOR, mediaType: undefined }],
+  },
+  'a platform that is a word': { schemaVersion: 2, manifests: [{ ...DESCRIPTOR, platform: 'linux/amd64' }] },
+  'a platform without a system': {
+    schemaVersion: 2,
+    manifests: [{ ...DESCRIPTOR, platform: { architecture: 'arm' } }],
+  },
+  'annotations that are numbers': { schemaVersion: 2, manifests: [{ ...DESCRIPTOR, annotations: { a: 1 } }] },
+  'more than 10,000 manifests': {
+    schemaVersion: 2,
+    manifests: Array.from({ length: 10_001 }, () => DESCRIPTOR),
+  },
+  'the media type of a manifest': { ...index, mediaType: MEDIA_TYPES.ociManifest },
+  'a config': { ...index, config: DESCRIPTOR },
+};
+
+for (const [what, value] of Object.entries(BAD_INDEXES)) {
+  test(`an index with ${what} is refused`, () => {
+    expect(() => parseIndex(bytes(value), MEDIA_TYPES.ociIndex, 'x')).toThrow(
+      expect.objectContaining({ code: 'IMAGE_DOCUMENT_INVALID' }),
+    );
+  });
+}
+
+const BAD_CONFIGS: Readonly<Record<string, unknown>> = {
+  'null for the whole': null,
+  'no bytes': '',
+  'half of its bytes': JSON.stringify(image).slice(0, 40),
+  'no root file system': { ...image, rootfs: undefined },
+  'a root file system of another type': { ...image, rootfs: { ...image.rootfs, type: 'tree' } },
+  'diff IDs that are no digests': { ...image, rootfs: { type: 'layers', diff_ids: ['../../x'] } },
+  'no architecture': { ...image, architecture: undefined },
+  'a system that is a number': { ...image, os: 1 },
+  'an environment that is a map': { ...image, config: { Env: { A: '1' } } },
+  'a command with a number in it': { ...image, config: { Cmd: ['sh', 1] } },
+  'labels that are a list': { ...image, config: { Labels: ['a'] } },
+  'ports that are a list': { ...image, config: { ExposedPorts: ['80/tcp'] } },
+  'a history that is a word': { ...image, history: 'none' },
+};
+
+for (const [what, value] of Object.entries(BAD_CONFIGS)) {
+  test(`a config with ${what} is refused`, () => {
+    expect(() => parseImageConfig(bytes(value), 1, 'x')).toThrow(
+      expect.objectContaining({ code: 'IMAGE_DOCUMENT_INVALID' }),
+    );
+  });
+}
+
+test('a document of a million items takes less than 32 MiB to refuse', () => {
+  const script = `
+    const { parseManifest, MEDIA_TYPES } = await import('${new URL('../../../src/spec/image.ts', import.meta.url).pathname}');
+    const large = Buffer.from('{"schemaVersion":2,"layers":[' + '0,'.repeat(1e6) + '0]}');
+    const before = process.memoryUsage().rss;
+    try { parseManifest(large, MEDIA_TYPES.ociManifest, 'x'); } catch (error) { console.log(error.code); }
+    console.log(process.resourceUsage().maxRSS * 1024 - before);`;
+  const flags = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script];
+  const [code, peakBytes] = execFileSync(process.execPath, flags, { encoding: 'utf8' }).split('\n');
+  expect(code).toBe('IMAGE_DOCUMENT_INVALID');
+  expect(Number(peakBytes)).toBeLessThan(32 * 2 ** 20);
 });
