@@ -1,6 +1,7 @@
 /** `tsrun network ls`: the networks there are. */
 import { type AnyNetwork, allNetworks } from '../engine/networks.ts';
-import { prepareRoots } from '../engine/paths.ts';
+import { type EnginePaths, prepareRoots } from '../engine/paths.ts';
+import { isUnused } from '../engine/remove-network.ts';
 import { hasLabel, type Matchers, parseFilters } from './filters.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax } from './flags.ts';
 import { compileListFormat } from './format-template.ts';
@@ -12,7 +13,7 @@ const FLAGS = {
     short: 'f',
     type: 'list',
     value: 'NAME=VALUE',
-    help: 'driver, id, label, name, scope, type (builtin or custom)',
+    help: 'dangling (true: no container needs it), driver, id, label, name, scope, type (builtin or custom)',
   },
   format: { type: 'text', value: 'FORMAT', help: "'json', or a template such as '{{.Name}}: {{.Driver}}'" },
   'no-trunc': { type: 'switch', help: 'do not shorten ids' },
@@ -35,19 +36,20 @@ const TITLES = {
 const DEFAULT_FORMAT = 'table {{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}';
 
 /** Parts of names and of ids match, as with Docker. */
-const MATCHERS: Matchers<AnyNetwork> = {
+const matchers = (paths: EnginePaths): Matchers<AnyNetwork> => ({
+  dangling: ({ network }, value) => `${network !== undefined && isUnused(paths)(network)}` === value,
   driver: ({ driver }, value) => driver === value,
   id: ({ id }, value) => id.startsWith(value),
   label: ({ network }, value) => hasLabel(network?.labels ?? {}, value),
   name: ({ name }, value) => name.includes(value),
   scope: (_network, value) => value === 'local',
   type: ({ network }, value) => value === (network === undefined || network.isDefault ? 'builtin' : 'custom'),
-};
+});
 
 function run(args: readonly string[], { paths }: Context): number {
   const { flags, rest } = parseFlags(FLAGS, args, SYNTAX);
   checkCount(SYNTAX, rest, 0, 0);
-  const matches = parseFilters(flags.filter, MATCHERS, SYNTAX);
+  const matches = parseFilters(flags.filter, matchers(paths), SYNTAX);
   prepareRoots(paths);
   const networks = allNetworks(paths).filter(matches);
   const row = ({ id, name, driver, network }: AnyNetwork) => ({

@@ -85,8 +85,8 @@ function inUse(paths: EnginePaths, network: Network): TsrunError {
   );
 }
 
-/** Removes the networks that `matches`, but those of containers that exist, running or not; the names of what was removed. */
-export function pruneNetworks(paths: EnginePaths, matches: (network: Network) => boolean): readonly string[] {
+/** Whether no container needs a network: none that exists, running or not, was started on it, and none has joined it. */
+export function isUnused(paths: EnginePaths): (network: Network) => boolean {
   const needed = new Set(
     listContainers(paths).flatMap(({ record: { network } }) =>
       network.mode.kind === 'network'
@@ -94,14 +94,20 @@ export function pruneNetworks(paths: EnginePaths, matches: (network: Network) =>
         : [],
     ),
   );
+  return (network) => !network.isDefault && !needed.has(network.name) && usersOf(paths, network).length === 0;
+}
+
+/** Removes the unused networks that `matches`; the names of what was removed. */
+export function pruneNetworks(paths: EnginePaths, matches: (network: Network) => boolean): readonly string[] {
+  const unused = isUnused(paths);
   return listNetworks(paths)
-    .filter((network) => !network.isDefault && !needed.has(network.name) && matches(network))
+    .filter((network) => unused(network) && matches(network))
     .flatMap((network) => {
       try {
         removeNetwork(paths, network);
         return [network.name];
       } catch (error) {
-        // A container that runs has joined it.
+        // A container has joined it meanwhile.
         if (error instanceof TsrunError && error.code === 'NETWORK_IN_USE') return [];
         throw error;
       }

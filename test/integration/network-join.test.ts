@@ -229,6 +229,18 @@ test('a container that joined and was killed leaves nothing once the next comman
   }
 });
 
+test('a network is dangling as long as no container was started on it or has joined it', async () => {
+  await using _front = await network('front');
+  await using _back = await network('back');
+  await using _web = await start('web', '--network', 'front');
+  const dangling = (value: boolean) =>
+    tsrun.ok('network', 'ls', '--format', '{{.Name}}', '--filter', `dangling=${value}`);
+  expect(await dangling(true)).toBe('back\n');
+  expect(await dangling(false)).toBe('bridge\nfront\nhost\nnone\n');
+  await tsrun.ok('network', 'connect', 'back', 'web');
+  expect(await dangling(true)).toBe('');
+});
+
 test('disconnect --force does not mind a container that is not there, or not on the network', async () => {
   await using _web = await start('web');
   await using _front = await network('front');
