@@ -2,6 +2,7 @@
 import { posix } from 'node:path';
 import * as K from '../kernel/constants.ts';
 import type { Op } from '../kernel/ops.ts';
+import { TsrunError } from '../lib/errors.ts';
 import { isBind } from '../spec/mount.ts';
 import type { DeviceSpec, MountSpec } from '../spec/runtime.ts';
 import { IN_ROOT, NO_LINKS } from './place.ts';
@@ -41,12 +42,13 @@ export function planDevices(
 ): MountPlan {
   if (mounts.some((mount) => isBind(mount) && posix.resolve('/', mount.destination) === '/dev'))
     return { before: [], child: [] };
+  checkPaths(devices);
   const wanted = new Map([...DEFAULT_DEVICES, ...devices].map((d) => [posix.normalize(d.path), d]));
   const nodes = [...wanted].map(([path, device], i) => ({
     directory: posix.dirname(path),
     plan:
       userNamespace === undefined || device.type === 'p'
-        ? { before: [], child: makeDevice(device) }
+        ? { before: [], child: makeDevice(device, isEmpty(posix.dirname(path), mounts)) }
         : lendDevice(device, userNamespace, `device-${i}`),
   }));
   const own = nodes.flatMap(({ plan }) => plan.before);
@@ -83,8 +85,25 @@ function openDirectory(path: string): Op {
   };
 }
 
-function makeDevice(device: DeviceSpec): readonly Op[] {
+/** "If a file already exists at path that does not match the requested device, the runtime MUST generate an error." config-linux.md */
+function checkPaths(devices: readonly DeviceSpec[]): void {
+  for (const [path, [first, ...others]] of Map.groupBy(devices, (one) => posix.normalize(one.path)))
+    for (const other of others)
+      if (first?.type !== other.type || makedevOf(first) !== makedevOf(other))
+        throw new TsrunError('BAD_DEVICE', `Cannot make the device ${path}: two are asked for there`);
+}
+
+/** In a file system that was just made there is nothing; in a directory of the root there may be the node of an earlier start. */
+function isEmpty(directory: string, mounts: readonly MountSpec[]): boolean {
+  const covering = mounts.findLast(({ destination }) =>
+    `${directory}/`.startsWith(`${posix.resolve('/', destination)}/`),
+  );
+  return covering?.type === 'tmpfs' && !covering.options?.includes('tmpcopyup');
+}
+
+function makeDevice(device: DeviceSpec, empty: boolean): readonly Op[] {
   const path = posix.basename(device.path);
+  const mayBeThere = !empty && FILE_TYPES[device.type] === K.S_IFCHR;
   const mode = FILE_TYPES[device.type] + permissionsOf(device);
   const node: Op = {
     op: 'mknod',
@@ -92,11 +111,13 @@ function makeDevice(device: DeviceSpec): readonly Op[] {
     path,
     mode,
     dev: makedevOf(device),
+    ...(mayBeThere ? { tolerate: ['EEXIST'] } : {}),
     why: `The device ${device.path}.`,
   };
-  if (!device.uid && !device.gid) return [node];
+  const nodes: readonly Op[] = mayBeThere ? [node, ...checkNode(device, path)] : [node];
+  if (!device.uid && !device.gid) return nodes;
   return [
-    node,
+    ...nodes,
     {
       op: 'chown',
       at: 'dev',
@@ -104,6 +125,30 @@ function makeDevice(device: DeviceSpec): readonly Op[] {
       uid: device.uid ?? 0,
       gid: device.gid ?? 0,
       why: `${device.path} belongs to whom the specification says.`,
+    },
+  ];
+}
+
+/** The descriptor of a node that is checked: this and its name. */
+export const NODE = 'node ';
+
+function checkNode(device: DeviceSpec, path: string): readonly Op[] {
+  return [
+    {
+      op: 'open',
+      into: NODE + path,
+      at: 'dev',
+      path,
+      flags: K.O_PATH + K.O_NOFOLLOW,
+      mode: 0,
+      resolve: 0,
+      why: 'The node that was made, or was there already.',
+    },
+    {
+      op: 'check_device',
+      fd: NODE + path,
+      dev: makedevOf(device),
+      why: 'It must be the device, not a file that the image put there (CVE-2025-31133).',
     },
   ];
 }

@@ -12,6 +12,7 @@ import {
   escapeForTerminal,
   TsrunError,
 } from '../lib/errors.ts';
+import { NODE } from '../mounts/plan-devices.ts';
 import { explainCgroup } from './cgroup-failure.ts';
 import { findPortHolder } from './port-holder.ts';
 
@@ -62,6 +63,13 @@ function explain(op: Op, errno: string, detail: string): Explanation | undefined
     case 'unshare':
       return errno === 'EINVAL' && op.flags === CLONE_NEWTIME
         ? { message: 'this kernel has no time namespaces', hint: 'use a kernel with CONFIG_TIME_NS' }
+        : undefined;
+    case 'check_device':
+      return op.fd.startsWith(NODE)
+        ? {
+            message: `the image has a file ${op.fd.slice(NODE.length)} where the device should be: ${errno}`,
+            hint: 'take it out of the image, or mount a tmpfs on /dev',
+          }
         : undefined;
     case 'open_tree':
       return errno === 'ENOENT' ? { message: `the mount source ${op.path} does not exist` } : undefined;

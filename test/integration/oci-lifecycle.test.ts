@@ -11,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmdirSync,
   writeFileSync,
 } from 'node:fs';
@@ -386,6 +387,21 @@ describe('exec', () => {
     oci.ok('exec', 'k1', 'true');
     oci.ok('pause', 'k1');
     oci.ok('delete', '-f', 'k1');
+  });
+});
+
+test('a bundle without a mount on /dev can be run again', () => {
+  const proc = { destination: '/proc', type: 'proc', source: 'proc' };
+  const path = oci.rootfs();
+  const linux = { maskedPaths: [], readonlyPaths: [] };
+  const bundle = oci.bundle({ args: ['true'], config: { root: { path }, mounts: [proc] }, linux });
+  oci.ok('run', '-b', bundle, 'a1');
+  oci.ok('run', '-b', bundle, 'a2');
+  writeFileSync(join(path, 'dev/other'), '');
+  renameSync(join(path, 'dev/other'), join(path, 'dev/null'));
+  expect(oci.run('run', '-b', bundle, 'a3')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('null'),
   });
 });
 

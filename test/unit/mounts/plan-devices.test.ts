@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { planDevices } from '../../../src/mounts/plan-devices.ts';
+import type { MountSpec } from '../../../src/spec/runtime.ts';
 
 const OWNED = { type: 'c', path: '/dev/null', major: 1, minor: 3, uid: 1000 } as const;
 
@@ -20,6 +21,27 @@ describe('the devices of a container', () => {
       expect(planDevices([OWNED], mounts, IDS)).toEqual({ before: [], child: [] });
     },
   );
+
+  test('may be there already in a directory of the root, when they are the same', () => {
+    const calls = (mounts: readonly MountSpec[]) =>
+      planDevices([], mounts, undefined)
+        .child.slice(1, 4)
+        .map(({ op, tolerate }) => [op, tolerate]);
+    const used = [
+      ['mknod', ['EEXIST']],
+      ['open', undefined],
+      ['check_device', undefined],
+    ];
+    expect(calls([])).toEqual(used);
+    expect(calls([{ destination: '/dev', type: 'tmpfs', options: ['tmpcopyup'] }])).toEqual(used);
+    expect(calls([{ destination: '/dev/', type: 'tmpfs' }])).toEqual(Array(3).fill(['mknod', undefined]));
+  });
+
+  test('are not two at one place', () => {
+    const other = { ...OWNED, path: '/dev/./null', minor: 5 };
+    expect(() => planDevices([OWNED, other], [], undefined)).toThrow('two are asked for there');
+    expect(() => planDevices([OWNED, { ...OWNED, uid: 3 }], [], undefined)).not.toThrow();
+  });
 
   test('are made where only something below /dev is of the host', () => {
     const mounts = [{ destination: '/dev/shm', source: '/dev/shm', type: 'bind' }];

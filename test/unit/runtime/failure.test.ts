@@ -45,6 +45,12 @@ describe('a place in the root that cannot be used', () => {
     [ensure, 'EISDIR', '', '/etc/passwd/x is a directory'],
     [ensure, 'ELOOP', '', 'symbolic link'],
     [{ op: 'chdir', path: '/secret', why: '' }, 'EACCES', '', 'may not enter /secret'],
+    [
+      { op: 'check_device', fd: 'node null', dev: 0n, why: '' },
+      'ENODEV',
+      '',
+      'has a file null where the device',
+    ],
   ])('%#', (op, errno, detail, message) => {
     expect(fail(op, errno, detail)).toMatchObject({
       exitCode: 125,
