@@ -4,7 +4,7 @@
  * removes the directory.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAlive, ownMark } from '../../src/runtime/process-mark.ts';
 import { OCI_PROGRAM, PROGRAM } from './under-test.ts';
@@ -37,7 +37,14 @@ function removeRun(directory: string): void {
     names.filter((name) => new RegExp(`^${prefix}(-|$)`).test(name)).map((name) => join(directory, name));
   for (const data of roots('data')) for (const run of roots('run')) removeContainers(data, run);
   for (const oci of roots('oci')) removeBundles(join(oci, 'root'));
+  for (const mount of mountsBelow(directory)) execFileSync('umount', [mount]);
   rmSync(directory, { recursive: true, force: true });
+}
+
+/** What tests have mounted there; the last one first, which may lie on another. proc_pid_mountinfo(5) */
+function mountsBelow(directory: string): readonly string[] {
+  const mounts = words(readFileSync('/proc/self/mountinfo', 'utf8')).map((line) => line.split(' ')[4] ?? '');
+  return mounts.filter((mount) => mount.startsWith(`${directory}/`)).toReversed();
 }
 
 /** A data root is used with several run roots: each shows its own containers as running, and the others as ended. */
