@@ -34,6 +34,14 @@ static int find_root(char root[PATH_MAX], char name[NAME_MAX + 1]) {
   return 0;
 }
 
+/* Commands through which whole images go. */
+static int moves_images(const char *verb) {
+  static const char *const verbs[] = {"pull", "push", "load", "save", "import"};
+  for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+    if (strcmp(verb, verbs[i]) == 0) return 1;
+  return 0;
+}
+
 int main(int argc, char **argv) {
   char root[PATH_MAX], name[NAME_MAX + 1], script[PATH_MAX + NAME_MAX + 8], node[PATH_MAX + 64];
   if (find_root(root, name) < 0) return fail("read", "/proc/self/exe", "tsrun needs the proc file system: mount -t proc proc /proc");
@@ -43,8 +51,9 @@ int main(int argc, char **argv) {
       node,
       /* The FFI door is an experimental module of Node; its warning is nothing the user can act on. */
       "--disable-warning=ExperimentalWarning",
-      /* Megabytes for new objects: a start ends before the first garbage collection, which takes a millisecond of it. */
-      "--min-semi-space-size=16",
+      /* Megabytes for new objects: a start ends before the first garbage collection, which takes a millisecond of it. Where whole
+       * images go through, what is not collected early is memory: a pull would need half as much again (docs/performance.md). */
+      argc > 1 && moves_images(argv[1]) ? "--min-semi-space-size=1" : "--min-semi-space-size=16",
       /* Threads of V8 for compiling and collecting: a command is over before three more would help. */
       "--v8-pool-size=1",
       /* Without it Node takes `--env-file FILE` out of the words that are tsrun's. */
