@@ -24,6 +24,11 @@ interface Input {
   readonly archive: string;
 }
 
+interface SyncedSample extends Sample {
+  /** Until the files are on the disk: tsrun waits for that, the others do not. */
+  readonly syncedMilliseconds: number;
+}
+
 type Load = (input: Input, root: string) => Promise<Sample>;
 
 export async function benchImages(scratch: string): Promise<void> {
@@ -40,11 +45,13 @@ export async function benchImages(scratch: string): Promise<void> {
     ...(missing === undefined ? { 'docker load': loadByDocker } : {}),
   };
   for (const input of [smallFiles(directory), largeImage(directory)]) {
-    const samples = new Map(Object.keys(loads).map((name) => [name, [] as Sample[]]));
+    const samples = new Map(Object.keys(loads).map((name) => [name, [] as SyncedSample[]]));
     for (let round = 0; round < ROUNDS; round++) {
       for (const [name, load] of Object.entries(loads)) {
         await withFreshFileSystem(directory, target, FILE_SYSTEM_BYTES, async () => {
-          samples.get(name)?.push(await load(input, target));
+          const sample = await load(input, target);
+          const { milliseconds } = timed(['sync', '-f', target]);
+          samples.get(name)?.push({ ...sample, syncedMilliseconds: sample.milliseconds + milliseconds });
         });
       }
     }
@@ -87,9 +94,19 @@ async function loadByDocker({ archive }: Input, root: string): Promise<Sample> {
   await using docker = await startDocker(root, []);
   const daemon = findDaemon(root);
   writeFileSync(`/proc/${daemon}/clear_refs`, '5'); // its peak begins anew; proc(5)
+  const before = processorTime(daemon);
   const sample = timed([CLIENT, 'load', '-q', '-i', archive], docker.env);
   const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${daemon}/status`, 'utf8'))?.[1];
-  return { ...sample, peakKib: Number(peak), cpuMilliseconds: Number.NaN };
+  const cpuMilliseconds = sample.cpuMilliseconds + processorTime(daemon) - before;
+  return { ...sample, peakKib: Number(peak), cpuMilliseconds };
+}
+
+/** Milliseconds of the process and of its children that have ended: utime, stime, cutime, cstime of /proc/PID/stat, in ticks of 10 ms. */
+function processorTime(pid: string): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  return 10 * fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0);
 }
 
 function findDaemon(root: string): string {
@@ -108,28 +125,29 @@ function findDaemon(root: string): string {
   return pid;
 }
 
-function printResults({ title }: Input, samples: ReadonlyMap<string, readonly Sample[]>): void {
+function printResults({ title }: Input, samples: ReadonlyMap<string, readonly SyncedSample[]>): void {
   console.log(
-    `\n### ${title}\n\n| what | median ms | ratio | processor ms | peak MiB |\n|---|---:|---:|---:|---:|`,
+    `\n### ${title}\n\n| what | median ms | ratio | until synced, ms | ratio | processor ms | peak MiB |\n|---|---:|---:|---:|---:|---:|---:|`,
   );
-  const of = (rows: readonly Sample[], key: keyof Sample) => median(rows.map((row) => row[key]));
-  const ours = of(samples.get('tsrun load') ?? [], 'milliseconds');
+  const of = (rows: readonly SyncedSample[], key: keyof SyncedSample) => median(rows.map((row) => row[key]));
+  const own = samples.get('tsrun load') ?? [];
+  const cells = (rows: readonly SyncedSample[], key: 'milliseconds' | 'syncedMilliseconds') =>
+    `${of(rows, key).toFixed(0)} | ${(of(rows, key) / of(own, key)).toFixed(2)}`;
   for (const [name, rows] of samples) {
-    const time = of(rows, 'milliseconds');
-    const cpu = of(rows, 'cpuMilliseconds');
-    const peak = of(rows, 'peakKib') / 1024;
+    const cpu = of(rows, 'cpuMilliseconds').toFixed(0);
+    const peak = (of(rows, 'peakKib') / 1024).toFixed(0);
     console.log(
-      Number.isFinite(time)
-        ? `| ${name} | ${time.toFixed(0)} | ${(time / ours).toFixed(2)} | ${Number.isNaN(cpu) ? '' : cpu.toFixed(0)} | ${peak.toFixed(0)} |`
-        : `| ${name} | ended after ${LIMIT_SECONDS} s | | | |`,
+      Number.isFinite(of(rows, 'milliseconds'))
+        ? `| ${name} | ${cells(rows, 'milliseconds')} | ${cells(rows, 'syncedMilliseconds')} | ${cpu} | ${peak} |`
+        : `| ${name} | ended after ${LIMIT_SECONDS} s | | | | | |`,
     );
   }
   const others = [...samples].filter(([name]) => name !== 'tsrun load');
   printAim(
     'faster than each',
-    others.every(([, rows]) => of(rows, 'milliseconds') > ours),
+    others.every(([, rows]) => of(rows, 'milliseconds') > of(own, 'milliseconds')),
   );
-  const peak = of(samples.get('tsrun load') ?? [], 'peakKib') / 1024;
+  const peak = of(own, 'peakKib') / 1024;
   printAim(`peak memory under ${AIM_PEAK_MIB} MiB (${peak.toFixed(0)})`, peak < AIM_PEAK_MIB);
 }
 

@@ -20,6 +20,7 @@ import { expect, test } from 'vitest';
 import type { ImageUse } from '../../src/image/remove.ts';
 import { type ImageStore, openImageStore } from '../../src/image/store.ts';
 import type { HostPath } from '../../src/lib/brands.ts';
+import { ociFiles, sha256 } from '../support/image-archives.ts';
 import { pieces, temporaryDirectory } from '../support/layers.ts';
 import { type RawEntry, rawTar } from '../support/raw-tar.ts';
 
@@ -546,6 +547,23 @@ test('a blob that was changed in the store is noticed before it is unpacked', as
   await expect(store.resolve('guest')).rejects.toMatchObject({
     code: expect.stringMatching(/IMAGE_(DIGEST_MISMATCH|STREAM_DAMAGED)/),
   });
+});
+
+test('indexes in indexes are followed four deep, and no deeper', async () => {
+  const nested = (depth: number) => {
+    const files = new Map(ociFiles({ name: 'nested:1', layers: [[file('f')]] }));
+    const mediaType = 'application/vnd.oci.image.index.v1+json';
+    for (let i = 0; i < depth; i++) {
+      const bytes = files.get('index.json') as Buffer;
+      const digest = sha256(bytes);
+      files.set(`blobs/${digest.replace(':', '/')}`, bytes);
+      const manifests = [{ mediaType, digest, size: bytes.length }];
+      files.set('index.json', Buffer.from(JSON.stringify({ schemaVersion: 2, manifests })));
+    }
+    return stream(rawTar([...files].map(([name, data]) => ({ name, data }))));
+  };
+  expect(await newStore().store.load(nested(4))).toHaveLength(1);
+  await expect(newStore().store.load(nested(5))).rejects.toThrow('nested more than 4 deep');
 });
 
 // --- many layers ---

@@ -20,10 +20,12 @@ import type { StoreProblem } from '../../src/image/check.ts';
 import type { ImageUse } from '../../src/image/remove.ts';
 import { openImageStore } from '../../src/image/store.ts';
 import type { StorePaths } from '../../src/image/store-paths.ts';
-import { type HostPath, hostPath } from '../../src/lib/brands.ts';
+import { type Digest, type HostPath, hostPath } from '../../src/lib/brands.ts';
 import { TsrunError } from '../../src/lib/errors.ts';
+import { pullImage } from '../../src/registry/pull.ts';
 import { dockerArchive } from '../support/image-archives.ts';
 import { pieces, temporaryDirectory } from '../support/layers.ts';
+import { serveImage } from '../support/scripted-registry.ts';
 import { useTsrun } from '../support/tsrun.ts';
 
 const tsrun = useTsrun({ images: 'own' });
@@ -238,4 +240,30 @@ test('a blob under a name that is not its digest, and a layer whose tree is else
 test('a layout that another tool has just begun, without the rest of the store, is sound', async () => {
   for (const name of ['layers', 'resolved', 'tmp']) rmSync(join(dataRoot, name), { recursive: true });
   expect(await check()).toEqual([]);
+});
+
+test('a broken blob of a pulled image is pulled again, and the layer above it is looked at then', async () => {
+  await using registry = await serveImage({ name: 'pulled:1', layers: IMAGE.layers });
+  const root = hostPath(join(temporaryDirectory(), 'data'));
+  const store = openImageStore(root);
+  const pull = (reference: string) =>
+    pullImage(store.paths, reference, { env: {}, onLayer: () => undefined });
+  const name = `${registry.host}/pulled:1`;
+  await pull(name);
+  const blob = store.paths.blob(registry.layers[0] as Digest);
+  const { manifestDigest, layers } = await store.resolve(name);
+  const document = store.paths.blob(manifestDigest);
+  const sound = [readFileSync(blob), readFileSync(document)];
+  writeFileSync(blob, 'broken');
+  writeFileSync(document, '{}');
+  chmodSync(join(layers[1]?.diffPath ?? '', 'top'), 0o666);
+  const options = { uses: (): ImageUse[] => [], pull };
+  expect((await store.check({ ...options, repair: false })).problems.map(({ kind }) => kind)).toContain(
+    'image',
+  );
+  const { problems } = await store.check({ ...options, repair: true });
+  expect(problems.filter(({ repaired }) => !repaired)).toEqual([]);
+  expect(problems.map(({ repair }) => repair)).toContain('pulled again');
+  expect([readFileSync(blob), readFileSync(document)]).toEqual(sound);
+  expect((await store.check({ ...options, repair: false })).problems).toEqual([]);
 });
