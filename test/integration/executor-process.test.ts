@@ -306,7 +306,7 @@ describe('the program', () => {
   });
 
   test('gets its arguments and environment byte for byte', async () => {
-    const process = { env: ['PATH=/bin', 'EMPTY=', 'Ü=ö=1', 'LINES=a\nb'] };
+    const process = { env: ['PATH=/bin', 'HOME=/x', 'EMPTY=', 'Ü=ö=1', 'LINES=a\nb'] };
     const environment = await bundles.run({ process }, 'cat', '/proc/self/environ');
     expect(environment.stdout).toBe(`${process.env.join('\0')}\0`);
     const words = await bundles.run(

@@ -118,8 +118,9 @@ export const OP_CALLS: { readonly [N in OpName]: readonly Step[] } = {
   check_device: [once(...STAT)],
   check_fs: [once('fstatfs')],
   fchdir: [once('fchdir')],
-  chdir: [maybe('chdir'), once('getcwd')],
-  enter: [{ ...once('openat2'), only: ownPath }, once('fchdir'), maybe('close')],
+  // Done already, nearly always.
+  chdir: [maybe('chdir'), maybe('getcwd')],
+  enter: [{ ...once('openat2'), only: ownPath }, once('fchdir'), maybe('getcwd'), maybe('close')],
   dup: [once('dup2', 'dup3')],
   // The descriptor that reports back lies between the two ranges.
   close_from: [{ calls: ['close_range'], times: 'some' }],

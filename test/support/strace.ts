@@ -94,6 +94,8 @@ export function compare(ops: readonly TracedOp[], calls: readonly Call[]): reado
           `${op.text}: no ${step.calls.join(' or ')} before ${show(calls.slice(next).find(isGuarded))}`,
         ];
     }
+    // Without a call there are no arguments either.
+    if (found.length === 0) continue;
     const missing = argumentsOf(op).filter(
       (text) => !found.some((call) => abbreviated(text).test(call.text)),
     );
