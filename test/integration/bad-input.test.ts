@@ -39,9 +39,9 @@ const refusal = (message: string, hint?: string, code = 125) => ({
 /** Each row: the words of the command, what it says, and its status when that is not 125. */
 const REFUSED: readonly (readonly [args: string, message: string, hint: string, code?: number])[] = [
   [
-    'run --rm nosuch true',
+    'run --pull never --rm nosuch true',
     'No such image: nosuch:latest',
-    'see `tsrun images`; bring an image in with `tsrun load` or `tsrun import`',
+    'see `tsrun images`; bring an image in with `tsrun pull`, `tsrun load` or `tsrun import`',
   ],
   [
     'run --rm Busy/Box! true',
@@ -106,7 +106,7 @@ const REFUSED: readonly (readonly [args: string, message: string, hint: string, 
   [
     'rmi nosuch',
     'No such image: nosuch:latest',
-    'see `tsrun images`; bring an image in with `tsrun load` or `tsrun import`',
+    'see `tsrun images`; bring an image in with `tsrun pull`, `tsrun load` or `tsrun import`',
     1,
   ],
 ];
@@ -149,7 +149,7 @@ describe('an archive that is damaged', () => {
     await own.ok('rmi', 'broken:1');
     expect(content()).toEqual([]);
   });
-  const again = 'the archive or the store is damaged; load the image again';
+  const again = 'the archive is damaged, or the store: see `tsrun system check`';
   /** What is in the store besides its own empty directories. */
   const content = () =>
     ['image/blobs/sha256', 'layers/sha256', 'layers/l', 'tmp', 'resolved'].flatMap((name) => {
