@@ -109,7 +109,7 @@ function runtimeToolsSuite(checkout: string): Suite {
         }));
       }
       throw new TsrunError('CONFORMANCE_USAGE', `There is no program in ${checkout}/validation`, {
-        hint: 'build them: make runtimetest validation-executables',
+        hint: 'build them, and runtimetest, as its README says',
       });
     },
     invoke: ({ file }, { path }) => ({

@@ -507,6 +507,16 @@ describe('hooks', () => {
     ]);
   });
 
+  test('a poststart hook that fails is told of, also when the program has ended', () => {
+    // The hook waits for the end. The state on its standard input has the number of the program.
+    const wait = `pid=\${state#*pid\\":}; until ! grep -qs 'State:.[^ZX]' /proc/\${pid%%,*}/status; do :; done`;
+    const poststart = [{ path: '/bin/sh', args: ['sh', '-c', `read state; ${wait}; exit 3`] }];
+    const bundle = oci.bundle({ args: ['true'], config: { hooks: { poststart } } });
+    oci.runWith({ stdio: 'ignore' }, 'create', '-b', bundle, 'h10');
+    expect(oci.run('start', 'h10').stderr).toMatch(/hook .*exit status 3/);
+    oci.run('delete', '-f', 'h10');
+  });
+
   test('of createContainer find the root of the container where they are', () => {
     const createContainer = [{ path: '/bin/sh', args: ['sh', '-c', 'test -x ./bin/busybox'] }];
     oci.ok('run', '-b', oci.bundle({ args: ['true'], config: { hooks: { createContainer } } }), 'h9');

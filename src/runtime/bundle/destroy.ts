@@ -9,7 +9,7 @@ import { setPaused } from './freezer.ts';
 import { runHooks } from './hooks.ts';
 import { removeHostMounts } from './host-mounts.ts';
 import type { BundleContainer } from './record.ts';
-import { signalAll, signalProcess } from './signal.ts';
+import { endProcess, signalAll } from './signal.ts';
 
 const POLL_MS = 1;
 const POLL_LIMIT_MS = 10_000;
@@ -45,13 +45,4 @@ export async function destroyContainer(
   removeHostMounts(container);
   runHooks(container, 'poststop', 0, warn);
   rmSync(container.dir, { recursive: true, force: true });
-}
-
-/** It may have ended since its status was read. */
-function endProcess(container: BundleContainer): void {
-  try {
-    signalProcess(container, constants.signals.SIGKILL);
-  } catch (error) {
-    if (!(error instanceof TsrunError) || error.code !== 'NOT_RUNNING') throw error;
-  }
 }

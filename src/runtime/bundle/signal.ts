@@ -18,6 +18,15 @@ export function signalProcess(
   if (sent < 0) throw new TsrunError('NOT_RUNNING', `container not running: ${id}`, { exitCode: 1 });
 }
 
+/** Kills its first process, which may have ended. */
+export function endProcess(container: Pick<BundleContainer, 'id' | 'process'>): void {
+  try {
+    signalProcess(container, constants.signals.SIGKILL);
+  } catch (error) {
+    if (!(error instanceof TsrunError) || error.code !== 'NOT_RUNNING') throw error;
+  }
+}
+
 /** The numbers of the processes in its cgroup and those below, as the host has them. */
 export function processesOf(cgroups: ContainerCgroups): readonly number[] {
   const directory = cgroups.v2 ?? cgroups.v1.pids ?? Object.values(cgroups.v1)[0];

@@ -1,13 +1,12 @@
 /** The start of a container that waits for it. OCI runtime-spec, runtime.md, Start. */
 import { rmSync } from 'node:fs';
-import { constants } from 'node:os';
 import { checkErrno, native } from '../../kernel/native.ts';
 import { TsrunError } from '../../lib/errors.ts';
 import { failureLeftAt } from '../left-report.ts';
 import { runHooks } from './hooks.ts';
 import { startAndAwaitReady } from './notify.ts';
 import { type BundleContainer, startSocket } from './record.ts';
-import { signalProcess } from './signal.ts';
+import { endProcess } from './signal.ts';
 
 /**
  * Returns when the program runs. Throws when it could not be run; then the container is stopped. Throws HOOK_FAILED when a hook
@@ -29,7 +28,7 @@ function startCreated(container: BundleContainer): void {
   if (error !== undefined) throw error;
   const pid = container.process?.pid ?? 0;
   runHooks(container, 'poststart', pid, (error) => {
-    signalProcess(container, constants.signals.SIGKILL);
+    endProcess(container);
     throw error;
   });
 }
