@@ -1,4 +1,5 @@
 /** `tsrun images`: the images there are. */
+import type { ImageSummary } from '../image/list.ts';
 import { openImageStore } from '../image/store.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax } from './flags.ts';
 import { print } from './print.ts';
@@ -26,6 +27,8 @@ async function run(args: readonly string[], { paths }: Context): Promise<number>
     ({ repository, tag }) =>
       wanted === undefined || wanted === repository || wanted === `${repository}:${tag}`,
   );
+  for (const image of images.filter(({ damaged }) => damaged))
+    process.stderr.write(`tsrun: the image ${nameOf(image)} is damaged: see 'tsrun system check'\n`);
   const id = (digest: string) =>
     flags['no-trunc'] ? digest : digest.slice(digest.indexOf(':') + 1).slice(0, 12);
   if (flags.quiet) {
@@ -42,4 +45,8 @@ async function run(args: readonly string[], { paths }: Context): Promise<number>
   ]);
   print(formatTable(['REPOSITORY', 'TAG', 'IMAGE ID', 'CREATED', 'SIZE'], rows));
   return 0;
+}
+
+function nameOf({ repository, tag, id }: ImageSummary): string {
+  return repository === undefined ? id : tag === undefined ? repository : `${repository}:${tag}`;
 }

@@ -1,5 +1,6 @@
 /** `tsrun images`: one line for each name, as Docker shows them. */
 import type { Digest } from '../lib/brands.ts';
+import { TsrunError } from '../lib/errors.ts';
 import { type Descriptor, MANIFEST_TYPES, parseImageConfig, parseManifest } from '../spec/image.ts';
 import { readDocument } from './documents.ts';
 import { entriesOf, ImageIndex, nameOf } from './image-index.ts';
@@ -17,6 +18,8 @@ export interface ImageSummary {
   readonly created: string | undefined;
   /** Of the unpacked files; of the blobs, for an image that another tool put here and nobody has used yet. */
   readonly sizeBytes: number;
+  /** Its documents cannot be read: `id` is the digest of its manifest then. */
+  readonly damaged: boolean;
 }
 
 /** Newest first. */
@@ -45,7 +48,19 @@ function nameParts(entry: Descriptor): Pick<ImageSummary, 'repository' | 'tag'> 
   return { repository: familiarRepository(reference), tag: reference.tag };
 }
 
-function facts(paths: StorePaths, entry: Descriptor): Pick<ImageSummary, 'id' | 'created' | 'sizeBytes'> {
+type Facts = Pick<ImageSummary, 'id' | 'created' | 'sizeBytes' | 'damaged'>;
+
+/** A damaged image is listed as well: its name is what it can be removed or pulled again by. */
+function facts(paths: StorePaths, entry: Descriptor): Facts {
+  try {
+    return { ...soundFacts(paths, entry), damaged: false };
+  } catch (error) {
+    if (!(error instanceof TsrunError)) throw error;
+    return { id: entry.digest, created: undefined, sizeBytes: 0, damaged: true };
+  }
+}
+
+function soundFacts(paths: StorePaths, entry: Descriptor): Omit<Facts, 'damaged'> {
   const resolved = readResolved(paths, entry.digest);
   if (resolved) return { id: resolved.id, created: resolved.config.created, sizeBytes: resolved.sizeBytes };
   const manifest = parseManifest(readDocument(paths, entry), entry.mediaType, `the manifest ${entry.digest}`);

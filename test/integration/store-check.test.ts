@@ -206,6 +206,10 @@ test('a manifest that is missing is a problem of its image, and the image can be
   const { manifests } = JSON.parse(readFileSync(paths.index, 'utf8'));
   unlinkSync(paths.blob(manifests[0].digest));
   expect(await check()).toMatchObject([{ kind: 'image', images: ['checked:1'] }]);
+  await check(true);
+  const images = await tsrun.runWith({ env: { TSRUN_ROOT: dataRoot } }, 'images');
+  expect(images.stdout).toMatch(/^checked +1 /m);
+  expect(images.stderr).toBe("tsrun: the image checked:1 is damaged: see 'tsrun system check'\n");
   await openImageStore(dataRoot).remove('checked:1', { uses: () => [] });
   expect(await check()).toEqual([]);
   expect(readdirSync(`${paths.blobs}/sha256`)).toEqual([]);
