@@ -49,23 +49,30 @@ export class Work implements Disposable {
 
 /** Waits for a removal that goes on, and then shares the store with other workers. */
 export async function startWork(paths: StorePaths): Promise<Work> {
-  makeStore(paths);
+  makeDirectories(paths);
   sweepWhenAlone(paths);
-  return new Work(paths, await FileLock.wait(paths.workLock, 'shared'));
+  const lock = await FileLock.wait(paths.workLock, 'shared');
+  makeLayout(paths);
+  return new Work(paths, lock);
 }
 
 /** Has the store alone until it is disposed of. Its mark tells the next worker to go on with what a crash cut off. */
 export async function startRemoval(paths: StorePaths): Promise<Work> {
-  makeStore(paths);
+  makeDirectories(paths);
   const lock = await FileLock.wait(paths.workLock, 'exclusive');
+  makeLayout(paths);
   sweep(paths);
   return new Work(paths, lock);
 }
 
-function makeStore(paths: StorePaths): void {
+function makeDirectories(paths: StorePaths): void {
   for (const path of [`${paths.blobs}/sha256`, paths.layers, paths.links, paths.resolved, paths.temporary]) {
     mkdirSync(path, { recursive: true });
   }
+}
+
+/** Under the lock: another process that is alone would sweep a file that is half written. */
+function makeLayout(paths: StorePaths): void {
   const version = `${paths.layout}/oci-layout` as HostPath;
   if (!existsSync(version)) writeFileDurably(paths, version, '{"imageLayoutVersion":"1.0.0"}\n');
   new ImageIndex(paths).create();

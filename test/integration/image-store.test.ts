@@ -84,6 +84,7 @@ test('an imported root file system is an image with the changes that were asked 
       tag: 'latest',
       id,
       manifestDigest: image.manifestDigest,
+      damaged: false,
       created: '2023-11-14T22:13:20.000Z',
       sizeBytes: 5 + 26,
     },
