@@ -69,6 +69,10 @@ install_debian_packages() {
   quietly apt-get -qq update
   # shellcheck disable=SC2086
   quietly apt-get -qq install -y --no-install-recommends $missing
+  # The tests start registries of their own: the machine does not get another one on port 5000.
+  case " $missing " in
+    *' docker-registry '*) [ ! -d /run/systemd/system ] || quietly systemctl disable --now docker-registry ;;
+  esac
 }
 
 install_npm_packages() {
