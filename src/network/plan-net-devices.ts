@@ -78,7 +78,8 @@ export function readNetDevices(asked: NonNullable<LinuxSpec['netDevices']>): rea
 
 /** The kernel finds out only when an interface is in the container already, and it would be gone with it. */
 function checkNames(inside: readonly string[]): void {
-  const taken = inside.find((name, i) => name === 'lo' || inside.indexOf(name) !== i);
+  const fixed = inside.filter((name) => !name.includes('%d'));
+  const taken = fixed.find((name, i) => name === 'lo' || fixed.indexOf(name) !== i);
   if (taken === undefined) return;
   throw new TsrunError(
     'NO_NET_DEVICE',

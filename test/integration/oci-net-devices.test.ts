@@ -45,6 +45,14 @@ describe('an interface of the host', () => {
     expect(await bundles.sh(moving(name), 'ip -o link')).toMatch(new RegExp(` ${expected}[@:]`));
   });
 
+  test('may have the same template as another one', async () => {
+    const change = moving('eth%d');
+    const linux = { ...change.linux, netDevices: { [moved]: { name: 'eth%d' }, [stays]: { name: 'eth%d' } } };
+    const text = await bundles.sh({ linux }, 'ip -o link');
+    expect(text).toMatch(/ eth0[@:]/);
+    expect(text).toMatch(/ eth1[@:]/);
+  });
+
   test('goes to a namespace that is joined; a name that every container has is refused', async () => {
     const netns = `tsr-${process.pid}-dev`;
     ip('netns', 'add', netns);
