@@ -1,12 +1,42 @@
 /** What a pull or a push shows while it goes on: a line for each layer that changes on a terminal, lines one after the other elsewhere. */
 import type { Digest } from '../lib/brands.ts';
 import type { LayerEvent } from '../registry/layer-event.ts';
+import type { FlagTable } from './flags.ts';
+import { untilInterrupted } from './interrupt.ts';
+import { print } from './print.ts';
 import { humanSize } from './table.ts';
+
+/** How verbs that move layers are asked to show it. */
+export const PROGRESS_FLAGS = {
+  json: { type: 'switch', help: 'print what happens as JSON, one object a line' },
+  quiet: { short: 'q', type: 'switch', help: 'print only the name of the image' },
+} as const satisfies FlagTable;
 
 export interface Progress {
   onLayer(event: LayerEvent): void;
   /** The last state stays on the screen. */
   finish(): void;
+}
+
+/** Undefined where nothing is shown. */
+export function progressAsAsked(flags: {
+  readonly json: boolean;
+  readonly quiet: boolean;
+}): Progress | undefined {
+  if (flags.json) return new JsonProgress(print);
+  return flags.quiet ? undefined : showProgress(process.stdout);
+}
+
+/** Does something that Ctrl-C stops, and shows what it tells of its layers. */
+export async function whileShown<T>(
+  progress: Progress | undefined,
+  act: (steps: { readonly signal: AbortSignal; readonly onLayer: (event: LayerEvent) => void }) => Promise<T>,
+): Promise<T> {
+  try {
+    return await untilInterrupted((signal) => act({ signal, onLayer: (event) => progress?.onLayer(event) }));
+  } finally {
+    progress?.finish();
+  }
 }
 
 export function showProgress(stream: NodeJS.WriteStream): Progress {

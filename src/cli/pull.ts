@@ -6,19 +6,17 @@ import { type PulledImage, pullImage } from '../registry/pull.ts';
 import { checkRoot } from '../runtime/host-facts.ts';
 import { forEach } from './each.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax, usage } from './flags.ts';
-import { untilInterrupted } from './interrupt.ts';
-import { JsonProgress, type Progress, showProgress } from './layer-progress.ts';
+import { PROGRESS_FLAGS, progressAsAsked, showProgress, whileShown } from './layer-progress.ts';
 import { print } from './print.ts';
 import type { Context, Verb } from './verb.ts';
 
 const FLAGS = {
-  json: { type: 'switch', help: 'print what happens as JSON, one object a line' },
+  ...PROGRESS_FLAGS,
   platform: {
     type: 'text',
     value: 'OS/ARCH[/VARIANT]',
     help: 'for which machine, such as linux/arm64; this one when not given',
   },
-  quiet: { short: 'q', type: 'switch', help: 'print only the name of the image' },
 } as const satisfies FlagTable;
 const SYNTAX: Syntax = { verb: 'pull' };
 
@@ -39,36 +37,13 @@ function run(args: readonly string[], { paths, env }: Context): Promise<number> 
     const reference = parseReference(name);
     if (!flags.json && !flags.quiet)
       print(`${reference.tag ?? reference.digest}: Pulling from ${familiarRepository(reference)}\n`);
-    const progress = flags.json
-      ? new JsonProgress(print)
-      : flags.quiet
-        ? undefined
-        : showProgress(process.stdout);
     const options = { env, platform: flags.platform };
-    const pulled = await pullShowing(new StorePaths(paths.dataRoot), name, options, progress);
+    const pulled = await whileShown(progressAsAsked(flags), (steps) =>
+      pullImage(new StorePaths(paths.dataRoot), name, { ...options, ...steps }),
+    );
     print(flags.json ? resultAsJson(pulled) : flags.quiet ? `${fullName(reference)}\n` : result(pulled));
     if (!flags.json && !flags.quiet) print(`${fullName(reference)}\n`);
   });
-}
-
-interface What {
-  readonly env: NodeJS.ProcessEnv;
-  readonly platform?: string | undefined;
-}
-
-async function pullShowing(
-  paths: StorePaths,
-  name: string,
-  options: What,
-  progress: Progress | undefined,
-): Promise<PulledImage> {
-  try {
-    return await untilInterrupted((signal) =>
-      pullImage(paths, name, { ...options, signal, onLayer: (event) => progress?.onLayer(event) }),
-    );
-  } finally {
-    progress?.finish();
-  }
 }
 
 function result({ reference, digest, isNew }: PulledImage): string {
@@ -93,11 +68,8 @@ export async function pullForRun(
   const { stderr } = process;
   if (missing && !quiet)
     stderr.write(`Unable to find image '${familiarName(parseReference(name))}' locally\n`);
-  const pulled = await pullShowing(
-    new StorePaths(paths.dataRoot),
-    name,
-    { env },
-    quiet ? undefined : showProgress(stderr),
+  const pulled = await whileShown(quiet ? undefined : showProgress(stderr), (steps) =>
+    pullImage(new StorePaths(paths.dataRoot), name, { env, ...steps }),
   );
   if (!quiet) stderr.write(result(pulled));
 }

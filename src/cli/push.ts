@@ -5,15 +5,13 @@ import { type PushedImage, pushImage, tagsOf } from '../registry/push.ts';
 import { checkRoot } from '../runtime/host-facts.ts';
 import { forEach } from './each.ts';
 import { checkCount, type FlagTable, parseFlags, type Syntax, usage } from './flags.ts';
-import { untilInterrupted } from './interrupt.ts';
-import { JsonProgress, showProgress } from './layer-progress.ts';
+import { PROGRESS_FLAGS, progressAsAsked, whileShown } from './layer-progress.ts';
 import { print } from './print.ts';
 import type { Context, Verb } from './verb.ts';
 
 const FLAGS = {
   'all-tags': { short: 'a', type: 'switch', help: 'push every tag of the repository' },
-  json: { type: 'switch', help: 'print what happens as JSON, one object a line' },
-  quiet: { short: 'q', type: 'switch', help: 'print only the name of the image' },
+  ...PROGRESS_FLAGS,
 } as const satisfies FlagTable;
 const SYNTAX: Syntax = { verb: 'push' };
 
@@ -35,19 +33,12 @@ function run(args: readonly string[], { paths, env }: Context): Promise<number> 
   return forEach(tags.length > 0 ? tags : [name], async (each) => {
     const talks = !flags.json && !flags.quiet;
     if (talks) print(`The push refers to repository [${familiarRepository(parseReference(each))}]\n`);
-    const progress = flags.json ? new JsonProgress(print) : talks ? showProgress(process.stdout) : undefined;
-    try {
-      const pushed = await untilInterrupted((signal) =>
-        pushImage(store, each, { env, signal, onLayer: (event) => progress?.onLayer(event) }),
-      );
-      progress?.finish();
-      print(
-        flags.json ? resultAsJson(pushed) : flags.quiet ? `${fullName(pushed.reference)}\n` : result(pushed),
-      );
-    } catch (error) {
-      progress?.finish();
-      throw error;
-    }
+    const pushed = await whileShown(progressAsAsked(flags), (steps) =>
+      pushImage(store, each, { env, ...steps }),
+    );
+    print(
+      flags.json ? resultAsJson(pushed) : flags.quiet ? `${fullName(pushed.reference)}\n` : result(pushed),
+    );
   });
 }
 

@@ -17,17 +17,7 @@ import { DEFAULT_LIMITS } from '../../src/image/unpack/apply.ts';
 import { unpackLayer } from '../../src/image/unpack/unpack-layer.ts';
 import { native } from '../../src/kernel/native.ts';
 import { merged, pieces, temporaryDirectory, unpackLayers } from '../support/layers.ts';
-import { type RawEntry, rawTar } from '../support/raw-tar.ts';
-
-const dir = (name: string, more: Partial<RawEntry> = {}): RawEntry => ({ name, type: '5', ...more });
-const file = (name: string | Buffer, data = 'data', more: Partial<RawEntry> = {}): RawEntry => ({
-  name,
-  data,
-  ...more,
-});
-const symlink = (name: string, link: string): RawEntry => ({ name, type: '2', link });
-const hardlink = (name: string, link: string): RawEntry => ({ name, type: '1', link });
-const whiteout = (name: string): RawEntry => ({ name });
+import { dir, file, hardlink, type RawEntry, rawTar, symlink, whiteout } from '../support/raw-tar.ts';
 
 /** Every path of the merged view; directories end with a slash. */
 async function view(...layers: (readonly RawEntry[])[]): Promise<string[]> {

@@ -3,7 +3,19 @@
  * so that headers can be malformed. Tests run them as images through every door by which layers come in.
  */
 import { gzipSync } from 'node:zlib';
-import { base256, gnuLong, paxHeader, type RawEntry, rawEntry, rawTar } from './raw-tar.ts';
+import {
+  base256,
+  dir,
+  file,
+  gnuLong,
+  hardlink,
+  paxHeader,
+  type RawEntry,
+  rawEntry,
+  rawTar,
+  symlink,
+  whiteout,
+} from './raw-tar.ts';
 
 type Layer = readonly RawEntry[] | Buffer;
 
@@ -19,16 +31,6 @@ export type HostileCase = {
       readonly seen: readonly string[];
     }
 );
-
-const dir = (name: string, more: Partial<RawEntry> = {}): RawEntry => ({ name, type: '5', ...more });
-const file = (name: string | Buffer, data = 'data', more: Partial<RawEntry> = {}): RawEntry => ({
-  name,
-  data,
-  ...more,
-});
-const symlink = (name: string, link: string): RawEntry => ({ name, type: '2', link });
-const hardlink = (name: string, link: string): RawEntry => ({ name, type: '1', link });
-const whiteout = (name: string): RawEntry => ({ name });
 
 const only =
   (...entries: RawEntry[]) =>

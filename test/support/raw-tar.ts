@@ -21,6 +21,16 @@ export interface RawEntry {
   readonly badChecksum?: boolean;
 }
 
+export const dir = (name: string, more: Partial<RawEntry> = {}): RawEntry => ({ name, type: '5', ...more });
+export const file = (name: string | Buffer, data = 'data', more: Partial<RawEntry> = {}): RawEntry => ({
+  name,
+  data,
+  ...more,
+});
+export const symlink = (name: string, link: string): RawEntry => ({ name, type: '2', link });
+export const hardlink = (name: string, link: string): RawEntry => ({ name, type: '1', link });
+export const whiteout = (name: string): RawEntry => ({ name });
+
 const BLOCK = 512;
 
 /** A whole archive with its two closing blocks. */
