@@ -111,7 +111,7 @@ describe('a null device of the image', () => {
       { root, mounts: noDev, linux: linux({ maskedPaths: MASKED_PATHS }) },
       'true',
     );
-    expect(ran).toMatchObject({ exitCode: 125, failure: { op: 'mknod', errno: 17 } });
+    expect(ran).toMatchObject({ exitCode: 125, failure: { op: 'check_device', errno: 19 } });
   });
 });
 
