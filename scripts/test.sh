@@ -2,7 +2,7 @@
 # Runs the tests, after the set-up they need, and ends with one line: tests: N passed, N failed, N skipped.
 #   scripts/test.sh              every suite, the machine's beside the others
 #   scripts/test.sh vm           only the tests of the VM, and inside it the integration tests that depend on the kernel
-#   scripts/test.sh vm-all       the same with every integration test (half an hour where the processor is emulated, if nothing else runs)
+#   scripts/test.sh vm-all       the same with every integration test (an hour or two where the processor is emulated)
 #   scripts/test.sh unit ...     only these suites: unit golden native integration; systemd where that is PID 1
 #   scripts/test.sh engines      podman, containerd and Docker call tsrun-oci, and runc; not among "every suite"
 # STRICT=1 (CI) makes a skipped test a failure: a suite that cannot run must not look green.
@@ -82,7 +82,7 @@ run_machine() {
   local log=$results/$1.log suite=$2
   shift 2
   printf '\n== inside a machine with cgroup v2, beside the others: %s\n' "$log"
-  INIT_CWD=$PWD exec bash scripts/vm/run.sh --disk "$@" --timeout 5400 -- bash scripts/test.sh "$suite" </dev/null >"$log" 2>&1
+  INIT_CWD=$PWD exec bash scripts/vm/run.sh --disk "$@" --timeout 14400 -- bash scripts/test.sh "$suite" </dev/null >"$log" 2>&1
 }
 
 machines=
