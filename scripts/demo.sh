@@ -60,6 +60,8 @@ goodbye() {
     bin/tsrun run -it --rm busybox        a shell of your own inside
     bin/tsrun images                      what can be run
 
+  What stays on this machine, and how it is taken away again: README.md, "A first session".
+
 TEXT
 }
 
